@@ -17,7 +17,7 @@ use report::{
 };
 use runtime::{LogBackend, inspect};
 use schemas::{
-    EasternDate, GameId,
+    EasternDate, GameId, Matchup, Row,
     features::{FEATURES, Features},
     game::PlayerGame,
     prediction::Prediction,
@@ -33,7 +33,11 @@ use topics::Topic;
 pub fn lineage(app: &App, player: &str, date: EasternDate, game: Option<GameId>) -> Result<LineageReport> {
     let mut log = app.open_log_read_only()?;
     let features = find_features(log.as_mut(), player, date, game)?;
-    let key = format!("{}/{}", features.player, features.game);
+    let key = features.row_id().map(|id| id.to_string()).unwrap_or_default();
+    let Some(matchup) = Matchup::new(features.home, features.away) else {
+        bail!("game {} has {} as both home and away team", features.game, features.home)
+    };
+    let candidate_key = format!("{key}/{matchup}");
     let Some(prediction) = find_row::<Prediction>(log.as_mut(), &topics::PREDICTIONS, &key)? else {
         bail!(
             "the predictor has not read the features of {key} yet\nnext: `fastbreak run --until-caught-up`"
@@ -41,9 +45,9 @@ pub fn lineage(app: &App, player: &str, date: EasternDate, game: Option<GameId>)
     };
     let games = earlier_games(log.as_mut(), &features)?;
     let events = events::find_events(log.as_mut(), &features, &games)?;
-    let candidate = find_row(log.as_mut(), &topics::SLATE_ENTRIES, &key)?;
-    let market = find_row(log.as_mut(), &topics::MARKETS, &key)?;
-    let availability = find_row(log.as_mut(), &topics::AVAILABILITY, &key)?;
+    let candidate = find_row(log.as_mut(), &topics::SLATE_ENTRIES, &candidate_key)?;
+    let market = find_row(log.as_mut(), &topics::MARKETS, &candidate_key)?;
+    let availability = find_row(log.as_mut(), &topics::AVAILABILITY, &candidate_key)?;
     Ok(LineageReport {
         prediction: PredictionReport::new(&prediction),
         features: FEATURES.into_iter().zip(features.vector.iter().map(FeatureReport::new)).collect(),

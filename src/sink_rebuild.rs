@@ -126,9 +126,9 @@ fn table_rows(app: &App, log: &mut dyn LogBackend) -> Result<Vec<TableRows>> {
         let keys: BTreeSet<String> = inspect::keys(log, input.info())?;
         let mut found =
             TableRows { table: table.name, rows: 0, deleted: 0, first_date: None, last_date: None };
-        queries.row_games(table, |date, id| {
+        queries.row_keys(table, |date, key| {
             found.rows += 1;
-            if keys.contains(&format!("{}/{}", id.player, id.game)) {
+            if keys.contains(key) {
                 return;
             }
             found.deleted += 1;

@@ -6,7 +6,7 @@
 use crate::app::App;
 use anyhow::Result;
 use runtime::inspect;
-use schemas::{EasternDate, game::Game, observation::GameStatus};
+use schemas::{EasternDate, fixture::GameDate, game::Game, observation::GameStatus};
 use serde::Serialize;
 use sinks::sqlite::{Coverage, PlayerSlate};
 use std::collections::BTreeMap;
@@ -36,14 +36,17 @@ pub struct GameRow {
     pub players: i32,
     pub candidates: usize,
     pub predicted: usize,
+    /// Number of candidates whose row is void.
+    pub voided: usize,
     /// Descriptions of the data of this game that is missing or inconsistent.
     pub problems: Vec<String>,
 }
-/// Number of candidates of a game, and number of them who have a prediction.
+/// Number of candidates of a game, number of them who have a prediction that is not void, and number of void rows.
 #[derive(Clone, Copy, Default)]
 struct CandidateCount {
     candidates: usize,
     predicted: usize,
+    voided: usize,
 }
 
 /// Returns the games of a date, and the data that is missing for each game.
@@ -57,44 +60,50 @@ pub fn status(app: &App, date: EasternDate) -> Result<StatusReport> {
     for player in app.warehouse().reader()?.slate(date)? {
         let count = counts.entry(player.game_id).or_default();
         count.candidates += 1;
-        count.predicted += usize::from(player.status == "predicted");
+        let is_void = player.void_reason.is_some();
+        count.predicted += usize::from(player.status == "predicted" && !is_void);
+        count.voided += usize::from(is_void);
     }
-    let mut games: Vec<GameRow> = games
-        .iter()
-        .filter(|game| game.date == date)
-        .map(|game| game_row(game, counts.get(&game.game.to_string()).copied().unwrap_or_default()))
+    let dates = games.iter().flat_map(|game| game.dates.iter().map(move |game_date| (game, game_date)));
+    let mut games: Vec<GameRow> = dates
+        .filter(|(_, game_date)| game_date.date == date)
+        .map(|(game, game_date)| {
+            game_row(game, game_date, counts.get(&game.game.to_string()).copied().unwrap_or_default())
+        })
         .collect();
     games.sort_by_key(|game| (game.problems.is_empty(), game.tip_off.clone(), game.game_id.clone()));
     Ok(StatusReport { date: date.to_string(), games })
 }
 
-fn game_row(game: &Game, count: CandidateCount) -> GameRow {
-    let score = game.away_points.zip(game.home_points);
-    let state = match (game.called_off, game.status) {
-        (true, _) => "called_off",
-        (_, GameStatus::Scheduled) => "scheduled",
-        (_, GameStatus::Live) => "live",
-        (_, GameStatus::Final) => "final",
+fn game_row(game: &Game, game_date: &GameDate, count: CandidateCount) -> GameRow {
+    let score = game.away_points.zip(game.home_points).filter(|_| game_date.stands());
+    let state = match (&game_date.end, game.status) {
+        (Some(end), _) => end.reason.name(),
+        (None, GameStatus::Scheduled) => "scheduled",
+        (None, GameStatus::Live) => "live",
+        (None, GameStatus::Final) => "final",
     };
     GameRow {
         game_id: game.game.to_string(),
-        away: game.away.to_string(),
-        home: game.home.to_string(),
-        tip_off: game.tip_off.to_string(),
-        tip_estimated: game.tip_estimated,
+        away: game_date.away.to_string(),
+        home: game_date.home.to_string(),
+        tip_off: game_date.tip_off.to_string(),
+        tip_estimated: game_date.tip_estimated,
         state,
         score: score.map(|(away, home)| format!("{away}–{home}")),
-        players: game.home_players + game.away_players,
+        players: if game_date.stands() { game.home_players + game.away_players } else { 0 },
         candidates: count.candidates,
         predicted: count.predicted,
-        problems: box_score_problems(game),
+        voided: count.voided,
+        problems: if game_date.stands() { box_score_problems(game) } else { Vec::new() },
     }
 }
 
-/// Checks that each team of a final game has points, and a box score whose points add up to the same number.
+/// Checks that each team of a final game has points, and a box score whose points add up to the same number. The final of the cup may have
+/// no box score, because the game logs of the season lack it.
 fn box_score_problems(game: &Game) -> Vec<String> {
     let mut problems = Vec::new();
-    if game.status != GameStatus::Final || game.called_off {
+    if game.status != GameStatus::Final {
         return problems;
     }
     for (team, players, points, box_points) in [
@@ -103,6 +112,7 @@ fn box_score_problems(game: &Game) -> Vec<String> {
     ] {
         match points {
             None => problems.push(format!("{team}: the game is final, but the points are missing")),
+            Some(_) if players == 0 && !game.game.counts_in_averages() => {}
             Some(_) if players == 0 => {
                 problems.push(format!("{team}: the game is final, but the box score is missing"));
             }

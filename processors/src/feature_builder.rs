@@ -5,6 +5,10 @@
 //! entry for the game. A row uses the issued basis (only what was known before tip-off). It uses the retrospective basis (also what became
 //! known later, if it was true before tip-off) only if the issued basis gives no prediction.
 //!
+//! A game may be predicted for several dates and pairs of teams. The issued row of a date is that of the pair which stood at its cutoff; if
+//! the date or the player's team no longer stands, the row is void and otherwise unchanged. The retrospective row is that of the pair which
+//! stands now.
+//!
 //! Invariant: nothing that becomes known after a tip-off (a later game, a correction, a late box score) changes an issued row.
 //! Not here: predictions (`predictor`).
 #[cfg(test)]
@@ -23,9 +27,10 @@ use crate::{
 use history::{Appearance, History};
 use player_facts::{PlayerFacts, Side};
 use schemas::{
-    GameId, PlayerGameId, PlayerId, Season, Timestamp,
+    CandidateId, EasternDate, GameId, Matchup, PlayerGameDateId, PlayerId, PlayerMatchupGameId, Season,
+    Timestamp,
     features::{Basis, Comparable, Eligibility, Features, QualityFlag},
-    game::PlayerGame,
+    game::{PlayerGame, PlayerGameRevision},
     market::{Availability, Market},
     team_form::{Candidacy, FormNumbers, SlateEntry},
 };
@@ -37,21 +42,29 @@ pub use player_facts::{MIN_APPEARANCES, MIN_MINUTES, MINUTES_WINDOW};
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum In {
-    PlayerGame(PlayerGameId, Option<PlayerGame>),
-    Market(PlayerGameId, Option<Market>),
-    Availability(PlayerGameId, Option<Availability>),
-    Entry(PlayerGameId, Option<SlateEntry>),
+    PlayerGame(PlayerMatchupGameId, Option<PlayerGame>),
+    Market(CandidateId, Option<Market>),
+    Availability(CandidateId, Option<Availability>),
+    Entry(CandidateId, Option<SlateEntry>),
 }
+
+/// One date of one game with one pair of teams.
+type DateKey = (GameId, EasternDate, Matchup);
+/// The first key in ascending order.
+const FIRST_DATE: DateKey = (GameId(0), EasternDate::MIN, Matchup::FIRST);
+
+/// A player's games of a season.
+type GamesOfSeason = BTreeMap<(GameId, Matchup), PlayerGame>;
 
 /// The games, slate entries, markets and availabilities of one player.
 #[derive(Debug, Default)]
 pub struct Tables {
     player: Option<PlayerId>,
-    seasons: BTreeMap<Season, BTreeMap<GameId, PlayerGame>>,
-    entries: BTreeMap<GameId, SlateEntry>,
-    by_tip_off: BTreeSet<(Timestamp, GameId)>,
-    markets: BTreeMap<GameId, Market>,
-    availability: BTreeMap<GameId, Availability>,
+    seasons: BTreeMap<Season, GamesOfSeason>,
+    entries: BTreeMap<DateKey, SlateEntry>,
+    by_tip_off: BTreeSet<(Timestamp, DateKey)>,
+    markets: BTreeMap<DateKey, Market>,
+    availability: BTreeMap<DateKey, Availability>,
 }
 
 /// The feature builder view.
@@ -62,62 +75,66 @@ impl MaterializedView for FeatureBuilder {
     type Tables = Tables;
     type Retained = ();
     type In = In;
-    type OutputKey = PlayerGameId;
+    type OutputKey = PlayerGameDateId;
     type Out = Features;
 
     fn key(&self, input: &In) -> Option<PlayerId> {
         Some(match input {
-            In::PlayerGame(id, _) | In::Market(id, _) | In::Availability(id, _) | In::Entry(id, _) => {
-                id.player
-            }
+            In::PlayerGame(id, _) => id.player,
+            In::Market(id, _) | In::Availability(id, _) | In::Entry(id, _) => id.player,
         })
     }
-    fn key_of(&self, output_key: &PlayerGameId) -> PlayerId {
+    fn key_of(&self, output_key: &PlayerGameDateId) -> PlayerId {
         output_key.player
     }
     fn apply(
         &self,
         tables: &mut Tables,
         input: In,
-        effects: &mut Effects<'_, PlayerGameId, ()>,
+        effects: &mut Effects<'_, PlayerGameDateId, ()>,
     ) -> StateChange {
         let invalidate = &mut *effects.invalidate;
         let Some(player) = self.key(&input) else { return StateChange::Unchanged };
         tables.player = Some(player);
-        let games = match input {
-            In::PlayerGame(id, row) => tables.put_player_game(id.game, row),
+        let key = |id: CandidateId| (id.game, id.date, id.matchup);
+        let dates = match input {
+            In::PlayerGame(id, row) => tables.put_player_game((id.game, id.matchup), row),
             In::Market(id, row) => {
-                put(&mut tables.markets, id.game, row);
-                vec![id.game]
+                put(&mut tables.markets, key(id), row);
+                vec![key(id)]
             }
             In::Availability(id, row) => {
-                put(&mut tables.availability, id.game, row);
-                vec![id.game]
+                put(&mut tables.availability, key(id), row);
+                vec![key(id)]
             }
-            In::Entry(id, row) => tables.put_entry(id.game, row),
+            In::Entry(id, row) => tables.put_entry(key(id), row),
         };
-        for game in games {
-            invalidate(PlayerGameId { player, game });
+        for (game, date, _) in dates {
+            invalidate(PlayerGameDateId { player, game, date });
         }
         StateChange::RowReplaced
     }
     fn restore(&self, _tables: &mut Tables, (): ()) {}
-    fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(PlayerGameId)) {
+    fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(PlayerGameDateId)) {
         let Some(player) = tables.player else { return };
-        for game in tables.entries.keys() {
-            emit(PlayerGameId { player, game: *game });
+        for (game, date, _) in tables.entries.keys() {
+            emit(PlayerGameDateId { player, game: *game, date: *date });
         }
     }
     /// Derives the features on the issued basis if the player is eligible on that basis; otherwise on the retrospective basis if the player
     /// is eligible on that one. If the player is eligible on neither basis, returns the issued features or, if there are none, the
     /// retrospective features.
-    fn derive(&self, tables: &Tables, output_key: &PlayerGameId) -> Option<Features> {
-        let entry = tables.entries.get(&output_key.game)?;
-        let issued = tables.features(entry, Basis::Issued);
+    fn derive(&self, tables: &Tables, output_key: &PlayerGameDateId) -> Option<Features> {
+        let PlayerGameDateId { game, date, .. } = *output_key;
+        let features = |basis: Basis| {
+            let entry = tables.entries_of(game, date).find(|entry| candidacy(entry, basis).is_some())?;
+            tables.features(entry, basis)
+        };
+        let issued = features(Basis::Issued);
         if issued.as_ref().is_some_and(|features| features.eligibility == Eligibility::Eligible) {
             return issued;
         }
-        match tables.features(entry, Basis::Retrospective) {
+        match features(Basis::Retrospective) {
             Some(features) if features.eligibility == Eligibility::Eligible => Some(features),
             retrospective => issued.or(retrospective),
         }
@@ -135,39 +152,47 @@ fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) -> Option<
 impl Tables {
     /// Replaces the player's row for a game. Returns the player's slate games whose tip-off is at or after the end of this game,
     /// because their features change: usually at most one game, but every later game if the box score arrives late.
-    fn put_player_game(&mut self, game: GameId, row: Option<PlayerGame>) -> Vec<GameId> {
+    fn put_player_game(&mut self, key: (GameId, Matchup), row: Option<PlayerGame>) -> Vec<DateKey> {
+        let (game, _) = key;
         let games = self.seasons.entry(game.season()).or_default();
-        let old = put(games, game, row.clone());
+        let old = put(games, key, row.clone());
         if games.is_empty() {
             self.seasons.remove(&game.season());
         }
         let effective_at = old.iter().chain(&row).filter_map(first_effective_at).min();
-        self.games_since(effective_at.unwrap_or(Timestamp::DISTANT_FUTURE)).collect()
+        self.dates_since(effective_at.unwrap_or(Timestamp::DISTANT_FUTURE)).collect()
     }
-    /// Replaces a slate entry and returns its game. If the forms of the teams changed, also returns the later games of the season: their
+    /// Replaces a slate entry and returns its date. If the forms of the teams changed, also returns the later games of the season: their
     /// features compare them with this game, and the comparison uses the opponent's form before this game.
-    fn put_entry(&mut self, game: GameId, row: Option<SlateEntry>) -> Vec<GameId> {
-        let old = put(&mut self.entries, game, row.clone());
+    fn put_entry(&mut self, key: DateKey, row: Option<SlateEntry>) -> Vec<DateKey> {
+        let (game, _, matchup) = key;
+        let old = put(&mut self.entries, key, row.clone());
         if let Some(entry) = &old {
-            self.by_tip_off.remove(&(entry.tip_off, game));
+            self.by_tip_off.remove(&(entry.tip_off, key));
         }
         if let Some(entry) = &row {
-            self.by_tip_off.insert((entry.tip_off, game));
+            self.by_tip_off.insert((entry.tip_off, key));
         }
-        let mut games = vec![game];
+        let mut dates = vec![key];
         if old.as_ref().map(forms) != row.as_ref().map(forms) {
             let tip_offs = old.iter().chain(&row).map(|entry| entry.tip_off);
             // The player's row of this game may have an earlier tip-off than the entry, in a revision of its own or in retrospect.
             let of_season = self.seasons.get(&game.season());
-            let effective_at = of_season.and_then(|games| games.get(&game)).and_then(first_effective_at);
+            let effective_at =
+                of_season.and_then(|games| games.get(&(game, matchup))).and_then(first_effective_at);
             let since = tip_offs.chain(effective_at).min();
-            let later = self.games_since(since.unwrap_or(Timestamp::DISTANT_FUTURE));
-            games.extend(later.take_while(|later_game| later_game.season() == game.season()));
+            let later = self.dates_since(since.unwrap_or(Timestamp::DISTANT_FUTURE));
+            dates.extend(later.take_while(|(later_game, ..)| later_game.season() == game.season()));
         }
-        games
+        dates
     }
-    fn games_since(&self, tip_off: Timestamp) -> impl Iterator<Item = GameId> {
-        self.by_tip_off.range((tip_off, GameId(0))..).map(|(_, game)| *game)
+    fn dates_since(&self, tip_off: Timestamp) -> impl Iterator<Item = DateKey> {
+        self.by_tip_off.range((tip_off, FIRST_DATE)..).map(|(_, date)| *date)
+    }
+    /// Returns the entries of a game on a date, one per pair of teams.
+    fn entries_of(&self, game: GameId, date: EasternDate) -> impl Iterator<Item = &SlateEntry> {
+        let from = self.entries.range((game, date, Matchup::FIRST)..);
+        from.take_while(move |((of, on, _), _)| (*of, *on) == (game, date)).map(|(_, entry)| entry)
     }
     /// Returns the features of a slate entry on a basis; `None` if the player is not a candidate on that basis.
     fn features(&self, entry: &SlateEntry, basis: Basis) -> Option<Features> {
@@ -204,15 +229,20 @@ impl Tables {
             main_line: market.map(|market| market.main),
             quality_flags: quality_flags(&facts),
             comparables,
+            voided: match basis {
+                Basis::Issued => entry.end.and_then(|end| end.voided(facts.side.map(|side| side.team))),
+                Basis::Retrospective => None,
+            },
         })
     }
     fn facts<'a>(&'a self, entry: &'a SlateEntry, basis: Basis) -> Option<PlayerFacts<'a>> {
         let cutoff = Cutoff::at_tip_off(entry.tip_off, basis);
         let candidacy = candidacy(entry, basis)?;
         let history = History::before(&self.seasons, entry, cutoff);
-        let market = self.markets.get(&entry.game).map(|row| row.on(basis));
+        let key = (entry.game, entry.date, Matchup::new(entry.home, entry.away)?);
+        let market = self.markets.get(&key).map(|row| row.on(basis));
         let (market, market_known_at) = market.unwrap_or_default();
-        let availability = self.availability.get(&entry.game).map(|row| row.on(basis));
+        let availability = self.availability.get(&key).map(|row| row.on(basis));
         let (availability, availability_known_at) = availability.unwrap_or_default();
         let side = Side::new(entry, candidacy, history.latest.as_ref());
         Some(PlayerFacts {
@@ -233,7 +263,8 @@ impl Tables {
         let mut known_at = Timestamp::DISTANT_PAST;
         let basis = facts.cutoff.basis();
         let opponent_rating = |appearance: &Appearance<'_>| -> Option<f64> {
-            let entry = self.entries.get(&appearance.game)?;
+            let PlayerGameRevision { team, opponent, date, .. } = *appearance.revision;
+            let entry = self.entries.get(&(appearance.game, date, Matchup::new(team, opponent)?))?;
             let candidacy = candidacy(entry, Basis::Issued).or_else(|| candidacy(entry, basis))?;
             if basis == Basis::Issued && !facts.cutoff.is_known(candidacy.known_at) {
                 return None;
@@ -248,11 +279,11 @@ impl Tables {
     }
 }
 
-/// Returns the candidacy on a basis; a game that no longer stands has none on the retrospective basis.
+/// Returns the candidacy on a basis; a date that no longer stands has none on the retrospective basis.
 fn candidacy(entry: &SlateEntry, basis: Basis) -> Option<&Candidacy> {
     match basis {
         Basis::Issued => entry.issued.as_ref(),
-        Basis::Retrospective if entry.retracted_at.is_some() => None,
+        Basis::Retrospective if entry.end.is_some() => None,
         Basis::Retrospective => entry.retrospective.as_ref().or(entry.issued.as_ref()),
     }
 }

@@ -1,7 +1,7 @@
 //! The games view: joins all observations of a game, even if sources give it different ids or home teams.
 //!
 //! A game is identified by nba.com's game id; box scores of other sources are matched by teams and Eastern date. The view derives games,
-//! team games and player games from fixtures (schedule entries), results, box scores and name matches. A box score counts as
+//! team games and player games from the fixtures of the pair of teams, box scores and name matches. A box score counts as
 //! parked until its fixture and the players of all its names are known, and the game is over; parked records are saved, not rejected.
 //!
 //! A player's statistics come from the first of these feeds that lists the player: nba.com's game log, balldontlie's stats, balldontlie's
@@ -10,7 +10,7 @@
 //! Invariant: the content of a row at an instant uses only observations fetched at or before it and retractions made at or before it, so a
 //! later observation adds revisions and changes no earlier one, except in retrospect, where a retracted observation was never made. The
 //! work of a repeated fetch does not depend on the number of fetches before it.
-//! Not here: name matching (`name_resolver`; its result is an input here), the form of a team (`team_form`) and the features of a player
+//! Not here: which game has these teams and on which date (`fixtures`), name matching (`name_resolver`; its result is an input here), the form of a team (`team_form`) and the features of a player
 //! (`feature_builder`) before a game.
 #[cfg(test)]
 mod bench;
@@ -29,18 +29,20 @@ use crate::{
 pub use box_list::ListId;
 use box_list::{BoxKey, id_of, lines};
 pub use facts::{Retained, Tables};
+use game_facts::GameFacts;
 use schemas::{
-    GameId, Matchup, MatchupGameId, NamesId, PlayerGameId, PlayerId, Scope, TeamGameId,
+    GameId, Matchup, MatchupGameId, NamesId, PlayerId, PlayerMatchupGameId, Scope, TeamGameId,
+    fixture::GameFixtures,
     game::{Game, PlayerGame, TeamGame},
     identity::Names,
-    observation::{BoxScoreObservation, GameObservation},
+    observation::BoxScoreObservation,
 };
 use std::collections::BTreeSet;
 
 /// An input of the games view.
 #[derive(Clone, Debug)]
 pub enum In {
-    Game(GameObservation),
+    Fixtures(MatchupGameId, Option<GameFixtures>),
     BoxScore(BoxScoreObservation),
     Names(NamesId, Option<Names>),
 }
@@ -48,8 +50,8 @@ pub enum In {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputKey {
     Game(MatchupGameId),
-    TeamGame(TeamGameId, Matchup),
-    PlayerGame(PlayerGameId, Matchup),
+    TeamGame(TeamGameId),
+    PlayerGame(PlayerMatchupGameId),
     List(Matchup, ListId),
 }
 /// An output row.
@@ -73,7 +75,7 @@ impl MaterializedView for Games {
 
     fn key(&self, input: &In) -> Option<Matchup> {
         match input {
-            In::Game(observation) => Matchup::new(observation.fixture.home, observation.fixture.away),
+            In::Fixtures(id, _) => Some(id.matchup),
             In::BoxScore(observation) => Matchup::new(observation.team, observation.opponent),
             In::Names(id, _) => match id.scope {
                 Scope::Matchup(matchup) => Some(matchup),
@@ -84,9 +86,9 @@ impl MaterializedView for Games {
     fn key_of(&self, output_key: &OutputKey) -> Matchup {
         match output_key {
             OutputKey::Game(id) => id.matchup,
-            OutputKey::TeamGame(_, matchup)
-            | OutputKey::PlayerGame(_, matchup)
-            | OutputKey::List(matchup, _) => *matchup,
+            OutputKey::TeamGame(id) => id.matchup,
+            OutputKey::PlayerGame(id) => id.matchup,
+            OutputKey::List(matchup, _) => *matchup,
         }
     }
     fn apply(
@@ -97,7 +99,10 @@ impl MaterializedView for Games {
     ) -> StateChange {
         let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         match input {
-            In::Game(observation) => apply_game(tables, matchup, &observation, effects),
+            In::Fixtures(id, row) => {
+                put_fixtures(tables, id, row.map(GameFacts), effects.invalidate);
+                StateChange::RowReplaced
+            }
             In::BoxScore(observation) if observation.is_final => {
                 apply_box_score(tables, matchup, observation, effects)
             }
@@ -131,10 +136,8 @@ impl MaterializedView for Games {
     fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<Out> {
         match output_key {
             OutputKey::Game(id) => rows::game(tables, id.game).map(Out::Game),
-            OutputKey::TeamGame(id, _) => rows::team_game(tables, id.game, id.team).map(Out::TeamGame),
-            OutputKey::PlayerGame(id, _) => {
-                rows::player_game(tables, id.game, id.player).map(Out::PlayerGame)
-            }
+            OutputKey::TeamGame(id) => rows::team_game(tables, id.game, id.team).map(Out::TeamGame),
+            OutputKey::PlayerGame(id) => rows::player_game(tables, id.game, id.player).map(Out::PlayerGame),
             OutputKey::List(..) => None,
         }
     }
@@ -146,44 +149,35 @@ impl MaterializedView for Games {
     }
 }
 
-fn apply_game(
+/// Replaces the fixtures of a game.
+fn put_fixtures(
     tables: &mut Tables,
-    matchup: Matchup,
-    observation: &GameObservation,
-    effects: &mut Effects<'_, OutputKey, Retained>,
-) -> StateChange {
-    let game = observation.game;
-    if tables.facts(game).is_some_and(|facts| facts.contains(&observation.provenance)) {
-        // A newer loader version may read another date, so that the game loses players.
-        emit_games(tables, matchup, &tables.games_near(game), effects.invalidate);
-        emit_lists(tables, matchup, game, effects.invalidate);
+    MatchupGameId { matchup, game }: MatchupGameId,
+    row: Option<GameFacts>,
+    emit: &mut dyn FnMut(OutputKey),
+) {
+    let old = tables.facts(game).cloned();
+    if old == row {
+        return;
     }
-    let dates_before = tables.dates_of(game).collect();
-    let Some((touched, changed)) = tables.facts_mut(matchup, game).merge(observation) else {
-        return StateChange::Unchanged;
+    let has_same_fixtures = matches!((&old, &row), (Some(old), Some(row)) if old.has_same_fixtures(row));
+    let has_same_scores = matches!((&old, &row), (Some(old), Some(row)) if old.has_same_scores(row));
+    // Box lists may move from one game to another. The keys before the change are emitted too, because the game may lose players.
+    let emit_near = |tables: &Tables, emit: &mut dyn FnMut(OutputKey)| {
+        if !has_same_fixtures {
+            emit_games(tables, matchup, &tables.games_near(game), emit);
+            emit_lists(tables, matchup, game, emit);
+        }
     };
-    tables.index_dates(game, dates_before);
-    for id in touched {
-        if let Some(record) = tables.facts(game).and_then(|facts| facts.record(id)) {
-            let retained_id = format!("game/{game}/{}/{}", id.fetched_at.0, id.raw);
-            (effects.retain)(retained_id, Retained::Game { matchup, game, record });
-        }
-    }
-    if changed.fixture {
-        // Box lists may move from one game to another.
-        emit_games(tables, matchup, &tables.games_near(game), effects.invalidate);
-        emit_lists(tables, matchup, game, effects.invalidate);
-        return StateChange::Stored;
-    }
-    if changed.newest_result {
-        (effects.invalidate)(OutputKey::Game(MatchupGameId { matchup, game }));
-    }
-    if changed.score {
+    emit_near(tables, emit);
+    tables.put_fixtures(matchup, game, row);
+    emit_near(tables, emit);
+    emit(OutputKey::Game(MatchupGameId { matchup, game }));
+    if !has_same_scores {
         for team in matchup.teams() {
-            (effects.invalidate)(OutputKey::TeamGame(TeamGameId { team, game }, matchup));
+            emit(OutputKey::TeamGame(TeamGameId { team, game, matchup }));
         }
     }
-    StateChange::Stored
 }
 
 fn apply_box_score(
@@ -278,10 +272,10 @@ fn emit_members(
 ) {
     let Some(matchup) = tables.matchup().filter(|_| !keys.is_empty()) else { return };
     emit(OutputKey::Game(MatchupGameId { matchup, game }));
-    emit(OutputKey::TeamGame(TeamGameId { team: list.team, game }, matchup));
+    emit(OutputKey::TeamGame(TeamGameId { team: list.team, game, matchup }));
     for key in keys {
         tables.candidates(list, key, &mut |player| {
-            emit(OutputKey::PlayerGame(PlayerGameId { player, game }, matchup));
+            emit(OutputKey::PlayerGame(PlayerMatchupGameId { player, game, matchup }));
         });
     }
 }
@@ -303,10 +297,10 @@ fn emit_games(tables: &Tables, matchup: Matchup, games: &BTreeSet<GameId>, emit:
 fn emit_game(tables: &Tables, matchup: Matchup, game: GameId, emit: &mut dyn FnMut(OutputKey)) {
     emit(OutputKey::Game(MatchupGameId { matchup, game }));
     for team in matchup.teams() {
-        emit(OutputKey::TeamGame(TeamGameId { team, game }, matchup));
+        emit(OutputKey::TeamGame(TeamGameId { team, game, matchup }));
     }
     let players: BTreeSet<PlayerId> = tables.players_of(game);
     for player in players {
-        emit(OutputKey::PlayerGame(PlayerGameId { player, game }, matchup));
+        emit(OutputKey::PlayerGame(PlayerMatchupGameId { player, game, matchup }));
     }
 }

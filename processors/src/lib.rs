@@ -7,6 +7,7 @@
 //! environment, file or network (`clippy.toml` forbids clock, environment and files).
 //! Not here: topics, offsets and commits (crate `runtime`), the wiring of processors and topics (`src/topology.rs` of the binary).
 pub mod feature_builder;
+pub mod fixtures;
 pub mod games;
 pub mod history;
 pub mod loader;

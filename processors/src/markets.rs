@@ -33,7 +33,7 @@ pub use affected::Retained;
 pub use facts::Tables;
 pub use output_key::OutputKey;
 use schemas::{
-    Matchup, MatchupGameId, NamesId, Scope,
+    Matchup, MatchupGameDateId, MatchupGameId, NamesId, Scope,
     features::Basis,
     game::Game,
     identity::Names,
@@ -93,7 +93,9 @@ impl MaterializedView for Markets {
         match input {
             In::Odds(observation) => tables.merge_odds(matchup, observation, effects),
             In::Injury(observation) => tables.merge_report(matchup, observation, effects),
-            In::Game(id, row) => tables.put_game(matchup, id.game, row, effects.invalidate),
+            In::Game(id, row) => {
+                tables.put_game(matchup, id.game, row.map(|game| game.dates), effects.invalidate)
+            }
             In::Names(id, row) => tables.put_names(matchup, id, row, effects.invalidate),
         }
     }
@@ -106,9 +108,9 @@ impl MaterializedView for Markets {
     }
     fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<Out> {
         match output_key {
-            OutputKey::Market(id, _) => market_rows::market(tables, id.game, id.player).map(Out::Market),
-            OutputKey::Availability(id, _) => {
-                availability_rows::availability(tables, id.game, id.player).map(Out::Availability)
+            OutputKey::Market(id) => market_rows::market(tables, *id).map(Out::Market),
+            OutputKey::Availability(id) => {
+                availability_rows::availability(tables, *id).map(Out::Availability)
             }
             OutputKey::QuotedPlayers(id) => quoted_players(tables, *id).map(Out::QuotedPlayers),
             OutputKey::Event(..) | OutputKey::Report(..) => None,
@@ -123,13 +125,16 @@ impl MaterializedView for Markets {
     }
 }
 
-/// Derives the row of a game; `None` if no book quotes a player for it, and no team has reported.
-fn quoted_players(tables: &Tables, id: MatchupGameId) -> Option<QuotedPlayers> {
-    let quoted = |basis| market_rows::quoted_players(tables, id.game, basis);
-    let reported = |basis| availability_rows::teams_reported(tables, id.game, basis);
+/// Derives the row of a date of a game; `None` if no book quotes a player for it, and no team has reported.
+fn quoted_players(tables: &Tables, id: MatchupGameDateId) -> Option<QuotedPlayers> {
+    let MatchupGameDateId { matchup, game, date } = id;
+    tables.date(game, date)?;
+    let quoted = |basis| market_rows::quoted_players(tables, (game, date), basis);
+    let reported = |basis| availability_rows::teams_reported(tables, (game, date), basis);
     let row = QuotedPlayers {
-        matchup: id.matchup,
-        game: id.game,
+        matchup,
+        game,
+        date,
         issued: quoted(Basis::Issued),
         retrospective: quoted(Basis::Retrospective),
         teams_reported_issued: reported(Basis::Issued),

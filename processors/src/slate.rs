@@ -1,18 +1,17 @@
-//! The slate view: the candidates for each game of a matchup (the players who may appear in it), with their evidence.
+//! The slate view: the candidates for each date of each game of a matchup (the players who may appear in it), with their evidence.
 //!
 //! The candidates are the players who appeared in either team's last 10 games of the season, the players on either roster, and all quoted
 //! players. An entry is published once the forms of both teams exist; it contains both forms, because the feature builder needs them.
 //!
-//! Invariant: an entry's `issued` part uses only what was known before tip-off; its `retrospective` part may also use later facts. A game
-//! that no longer stands has only entries that were issued before its retraction, without a `retrospective` part.
+//! Invariant: an entry's `issued` part uses only what was known before tip-off, and exists only if the date stood then; its `retrospective`
+//! part may also use later facts, and exists only while the date stands.
 //! Not here: the side of a player, which the feature builder decides from all games of the player.
-use crate::{
-    history::Cutoff,
-    materialized_view::{Effects, MaterializedView, StateChange},
-};
+use crate::materialized_view::{Effects, MaterializedView, StateChange};
 use schemas::{
-    GameId, Matchup, MatchupGameId, PlayerGameId, PlayerId, Team, TeamFormId, Timestamp,
+    CandidateId, EasternDate, GameId, Matchup, MatchupGameDateId, MatchupGameId, PlayerId, Team, TeamFormId,
+    Timestamp,
     features::Basis,
+    fixture::GameDate,
     game::Game,
     market::QuotedPlayers,
     team_form::{Candidacy, Form, SideEvidence, SlateEntry, TeamForm},
@@ -28,23 +27,20 @@ mod tests;
 pub enum In {
     Game(MatchupGameId, Option<Game>),
     Form(TeamFormId, Option<TeamForm>),
-    QuotedPlayers(MatchupGameId, Option<QuotedPlayers>),
+    QuotedPlayers(MatchupGameDateId, Option<QuotedPlayers>),
 }
+
+/// One date of one game.
+type DateKey = (GameId, EasternDate);
 
 /// The games between two teams, their team forms and quoted players.
 #[derive(Debug, Default)]
 pub struct Tables {
     matchup: Option<Matchup>,
-    games: BTreeMap<GameId, Game>,
-    forms: BTreeMap<(GameId, Team), TeamForm>,
-    quoted: BTreeMap<GameId, QuotedPlayers>,
-}
-
-/// The key of one candidate's row for one game.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OutputKey {
-    pub id: PlayerGameId,
-    pub matchup: Matchup,
+    /// The dates of each game.
+    games: BTreeMap<GameId, Vec<GameDate>>,
+    forms: BTreeMap<(DateKey, Team), TeamForm>,
+    quoted: BTreeMap<DateKey, QuotedPlayers>,
 }
 
 /// The slate view.
@@ -55,63 +51,74 @@ impl MaterializedView for Slate {
     type Tables = Tables;
     type Retained = ();
     type In = In;
-    type OutputKey = OutputKey;
+    type OutputKey = CandidateId;
     type Out = SlateEntry;
 
     fn key(&self, input: &In) -> Option<Matchup> {
         Some(match input {
-            In::Game(id, _) | In::QuotedPlayers(id, _) => id.matchup,
+            In::Game(id, _) => id.matchup,
+            In::QuotedPlayers(id, _) => id.matchup,
             In::Form(id, _) => id.matchup,
         })
     }
-    fn key_of(&self, output_key: &OutputKey) -> Matchup {
+    fn key_of(&self, output_key: &CandidateId) -> Matchup {
         output_key.matchup
     }
-    fn apply(&self, tables: &mut Tables, input: In, effects: &mut Effects<'_, OutputKey, ()>) -> StateChange {
-        let invalidate = &mut *effects.invalidate;
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        input: In,
+        effects: &mut Effects<'_, CandidateId, ()>,
+    ) -> StateChange {
         let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         tables.matchup = Some(matchup);
-        let game = match &input {
-            In::Game(id, _) | In::QuotedPlayers(id, _) => id.game,
-            In::Form(id, _) => id.game,
+        let dates: BTreeSet<DateKey> = match &input {
+            In::Game(id, row) => {
+                let new = row.as_ref().map(|row| &row.dates);
+                let old = tables.games.get(&id.game);
+                // The score and the status of a live game change often, but no entry depends on them.
+                let is_changed = old != new;
+                let dates = old.into_iter().chain(new).flatten().filter(|_| is_changed);
+                dates.map(|date| (id.game, date.date)).collect()
+            }
+            In::Form(id, _) => BTreeSet::from([(id.game, id.date)]),
+            In::QuotedPlayers(id, _) => BTreeSet::from([(id.game, id.date)]),
         };
-        let is_game_unchanged = match &input {
-            In::Game(_, row) => row.as_ref().map(used_fields) == tables.games.get(&game).map(used_fields),
-            In::Form(..) | In::QuotedPlayers(..) => false,
+        let mut affected: BTreeSet<CandidateId> = BTreeSet::new();
+        let mut add = |tables: &Tables| {
+            for (game, date) in &dates {
+                let candidates = tables.candidates((*game, *date)).into_iter();
+                let id = |player| CandidateId { player, game: *game, date: *date, matchup };
+                affected.extend(candidates.map(id));
+            }
         };
-        let mut players = tables.candidates(game);
+        add(tables);
         match input {
-            In::Game(_, row) => put(&mut tables.games, game, row),
-            In::Form(id, row) => put(&mut tables.forms, (game, id.team), row),
-            In::QuotedPlayers(_, row) => put(&mut tables.quoted, game, row),
+            In::Game(id, row) => put(&mut tables.games, id.game, row.map(|row| row.dates)),
+            In::Form(id, row) => put(&mut tables.forms, ((id.game, id.date), id.team), row),
+            In::QuotedPlayers(id, row) => put(&mut tables.quoted, (id.game, id.date), row),
         }
-        players.extend(tables.candidates(game));
-        for player in players.into_iter().filter(|_| !is_game_unchanged) {
-            invalidate(OutputKey { id: PlayerGameId { player, game }, matchup });
-        }
+        add(tables);
+        affected.into_iter().for_each(&mut *effects.invalidate);
         StateChange::RowReplaced
     }
     fn restore(&self, _tables: &mut Tables, (): ()) {}
-    fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
+    fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(CandidateId)) {
         let Some(matchup) = tables.matchup else { return };
-        for game in tables.games.keys().copied() {
-            for player in tables.candidates(game) {
-                emit(OutputKey { id: PlayerGameId { player, game }, matchup });
+        for (game, dates) in &tables.games {
+            for GameDate { date, .. } in dates {
+                for player in tables.candidates((*game, *date)) {
+                    emit(CandidateId { player, game: *game, date: *date, matchup });
+                }
             }
         }
     }
-    fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<SlateEntry> {
-        let PlayerGameId { player, game } = output_key.id;
-        let row = tables.games.get(&game).filter(|game| !game.called_off)?;
-        let cutoff = Cutoff::at_tip_off(row.tip_off, Basis::Issued);
-        if row.retracted_at.is_some_and(|retracted_at| cutoff.is_known(retracted_at)) {
-            return None;
-        }
-        let issued = tables.candidacy(row, player, Basis::Issued);
-        let retrospective = match row.retracted_at {
-            Some(_) => None,
-            None => tables.candidacy(row, player, Basis::Retrospective),
-        };
+    fn derive(&self, tables: &Tables, output_key: &CandidateId) -> Option<SlateEntry> {
+        let CandidateId { player, game, date, .. } = *output_key;
+        let dates = tables.games.get(&game)?;
+        let game_date = dates.iter().find(|game_date| game_date.date == date)?;
+        let issued = tables.candidacy(game, game_date, player, Basis::Issued);
+        let retrospective = tables.candidacy(game, game_date, player, Basis::Retrospective);
         if issued.is_none() && retrospective.is_none() {
             return None;
         }
@@ -119,22 +126,16 @@ impl MaterializedView for Slate {
         Some(SlateEntry {
             player,
             game,
-            home: row.home,
-            away: row.away,
-            date: row.date,
-            tip_off: row.tip_off,
-            tip_estimated: row.tip_estimated,
+            home: game_date.home,
+            away: game_date.away,
+            date,
+            tip_off: game_date.tip_off,
+            tip_estimated: game_date.tip_estimated,
             issued,
             retrospective: retrospective.filter(|_| differs),
-            retracted_at: row.retracted_at,
+            end: game_date.end,
         })
     }
-}
-
-/// The fields of a game that its slate entries depend on. The score and the status of a live game change often, but are not among them.
-fn used_fields(game: &Game) -> impl PartialEq + use<> {
-    let Game { home, away, date, tip_off, tip_estimated, called_off, known_at, retracted_at, .. } = *game;
-    (home, away, date, tip_off, tip_estimated, called_off, known_at, retracted_at)
 }
 
 fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) {
@@ -145,32 +146,37 @@ fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) {
 }
 
 impl Tables {
-    /// Returns the players who are candidates for a game on the issued or the retrospective basis.
-    fn candidates(&self, game: GameId) -> BTreeSet<PlayerId> {
+    /// Returns the players who are candidates for a game on a date, on the issued or the retrospective basis.
+    fn candidates(&self, date: DateKey) -> BTreeSet<PlayerId> {
         let mut players = BTreeSet::new();
-        let forms = self.forms.range((game, Team::ALL[0])..=(game, Team::ALL[29]));
+        let forms = self.forms.range((date, Team::ALL[0])..=(date, Team::ALL[29]));
         for form in forms.flat_map(|(_, form)| form.issued.iter().chain(&form.retrospective)) {
             players.extend(form.recent.iter().map(|recent| recent.player));
             players.extend(form.roster.iter().map(|rostered| rostered.player));
         }
-        if let Some(quoted) = self.quoted.get(&game) {
+        if let Some(quoted) = self.quoted.get(&date) {
             players.extend(quoted.issued.iter().chain(&quoted.retrospective).map(|quoted| quoted.player));
         }
         players
     }
-    fn candidacy(&self, game: &Game, player: PlayerId, basis: Basis) -> Option<Candidacy> {
+    fn candidacy(&self, game: GameId, date: &GameDate, player: PlayerId, basis: Basis) -> Option<Candidacy> {
+        let stands = match basis {
+            Basis::Issued => date.stood_at_cutoff,
+            Basis::Retrospective => date.stands(),
+        };
+        if !stands {
+            return None;
+        }
+        let key = (game, date.date);
         let form = |team: Team| -> Option<&Form> {
-            let form = self.forms.get(&(game.game, team))?;
+            let form = self.forms.get(&(key, team))?;
             match basis {
                 Basis::Issued => form.issued.as_ref(),
                 Basis::Retrospective => form.retrospective.as_ref().or(form.issued.as_ref()),
             }
         };
-        if basis == Basis::Issued && game.known_at >= game.tip_off {
-            return None;
-        }
-        let (home, away) = (form(game.home)?, form(game.away)?);
-        let quoted = self.quoted.get(&game.game);
+        let (home, away) = (form(date.home)?, form(date.away)?);
+        let quoted = self.quoted.get(&key);
         let (players, reported) = match (quoted, basis) {
             (Some(row), Basis::Issued) => (row.issued.as_slice(), row.teams_reported_issued.as_slice()),
             (Some(row), Basis::Retrospective) => {
@@ -181,7 +187,7 @@ impl Tables {
         let quoted = players.binary_search_by_key(&player, |quoted| quoted.player).ok();
         let quoted = quoted.map(|index| players[index]);
         let is_quoted = quoted.is_some_and(|quoted| quoted.is_quoted);
-        let mut sides: Vec<SideEvidence> = [(game.home, home), (game.away, away)]
+        let mut sides: Vec<SideEvidence> = [(date.home, home), (date.away, away)]
             .iter()
             .filter_map(|(team, form)| evidence(*team, form, player))
             .collect();
@@ -189,7 +195,7 @@ impl Tables {
         if sides.is_empty() && !is_quoted {
             return None;
         }
-        let known_at = home.known_at.max(away.known_at).max(game.known_at);
+        let known_at = home.known_at.max(away.known_at).max(date.known_at);
         Some(Candidacy {
             known_at: quoted
                 .map(|quoted| quoted.known_at)

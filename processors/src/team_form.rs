@@ -1,11 +1,12 @@
-//! The team form view, keyed by team: the form of a team before each of its open games.
+//! The team form view, keyed by team: the form of a team before each date of its open games.
 //!
-//! A game is open if it was played, if its tip-off is at or before the horizon, or if it is one of the next two after the horizon. The
+//! A date of a game is open if the game was played on it, if its tip-off is at or before the horizon, or if it is one of the next two after
+//! the horizon. The
 //! horizon is the latest instant at which any fact about the team became known. So new facts open games, not a clock. A schedule for the
 //! entire season does not produce forms for all its games at once, and a game whose result is missing does not block later games.
 //!
-//! A game that no longer stands, because all observations of it were retracted, is like a called-off game from its retraction on. If it
-//! was retracted only after its tip-off, its issued form stays.
+//! A date that no longer stands, because the game was called off, moved or retracted or has another opponent, has a form only if it stood at
+//! its cutoff; then its issued form stays. The final of the cup is in no average and in no number of rest days.
 //!
 //! Invariant: a form uses only games that had ended, and rosters that had been fetched, before the tip-off of its game, and only games of
 //! the same season.
@@ -22,8 +23,9 @@ use crate::{
 };
 use rosters::{RetainedRoster, Rosters};
 use schemas::{
-    EasternDate, GameId, NamesId, PlayerId, Scope, Season, Team, TeamGameId, Timestamp,
+    EasternDate, GameId, Matchup, NamesId, PlayerId, Scope, Season, Team, TeamFormId, TeamGameId, Timestamp,
     features::Basis,
+    fixture::GameDate,
     game::{TeamGame, TeamGameRevision},
     identity::Names,
     observation::RosterObservation,
@@ -43,19 +45,20 @@ pub enum In {
 /// that resolve to no player yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputKey {
-    Form { team: Team, game: GameId },
+    Form(TeamFormId),
     Roster(Team, Feed),
 }
+
+/// One date of one game with one pair of teams.
+type DateKey = (GameId, Matchup, EasternDate);
 
 /// The games and rosters of one team.
 #[derive(Debug, Default)]
 pub struct Tables {
     team: Option<Team>,
-    seasons: BTreeMap<Season, BTreeMap<GameId, TeamGame>>,
-    /// Games in order of tip-off, without called-off games and games that no longer stand.
-    by_tip_off: BTreeSet<(Timestamp, GameId)>,
-    /// The games that no longer stand.
-    retracted: BTreeSet<GameId>,
+    seasons: BTreeMap<Season, BTreeMap<(GameId, Matchup), TeamGame>>,
+    /// The dates that may have a form, in order of tip-off.
+    by_tip_off: BTreeSet<(Timestamp, DateKey)>,
     rosters: Rosters,
     name_lookups: NameLookups,
     /// When the newest fact about each game became known, with the number of games that have this time. The greatest is used for the
@@ -63,13 +66,16 @@ pub struct Tables {
     last_known: BTreeMap<Timestamp, u32>,
 }
 
-/// A condition that selects the games whose form an input may change.
-struct AffectedGames {
-    /// Selects only games with a tip-off at or after this instant.
+/// A condition that selects the dates whose form an input may change.
+struct AffectedDates {
+    /// Selects only dates with a tip-off at or after this instant.
     since: Timestamp,
     /// Selects only games of this season; `None` selects games of all seasons.
     season: Option<Season>,
 }
+
+/// The first of all dates, as the start of a range of dates with equal tip-off.
+const FIRST_DATE: DateKey = (GameId(0), Matchup::FIRST, EasternDate::MIN);
 
 /// The team form view.
 pub struct TeamForms;
@@ -94,7 +100,7 @@ impl MaterializedView for TeamForms {
     }
     fn key_of(&self, output_key: &OutputKey) -> Team {
         match output_key {
-            OutputKey::Form { team, .. } | OutputKey::Roster(team, _) => *team,
+            OutputKey::Form(TeamFormId { team, .. }) | OutputKey::Roster(team, _) => *team,
         }
     }
     fn apply(
@@ -106,22 +112,23 @@ impl MaterializedView for TeamForms {
         let Some(team) = self.key(&input) else { return StateChange::Unchanged };
         tables.team = Some(team);
         let before = tables.horizon();
-        let mut games: Vec<GameId> = tables.next_two(before).collect();
-        if let In::TeamGame(id, _) = &input {
-            games.push(id.game);
+        let mut dates: Vec<DateKey> = tables.next_two(before).collect();
+        if let In::TeamGame(id, row) = &input {
+            let rows = tables.game(id.game, id.matchup).into_iter().chain(row);
+            dates.extend(rows.flat_map(|row| row.dates.iter().map(|date| (id.game, id.matchup, date.date))));
         }
         let (state_change, affected) = tables.merge(team, input, effects);
         if let Some(affected) = affected {
-            games.extend(tables.affected_games(&affected));
+            dates.extend(tables.affected_dates(&affected));
         }
         // A change of the horizon opens or closes the games between the old and the new horizon, and the two games after each of these two
         // horizons.
         let after = tables.horizon();
-        games.extend(tables.between(before.min(after), before.max(after)));
-        games.extend(tables.next_two(before));
-        games.extend(tables.next_two(after));
-        for game in games {
-            (effects.invalidate)(OutputKey::Form { team, game });
+        dates.extend(tables.between(before.min(after), before.max(after)));
+        dates.extend(tables.next_two(before));
+        dates.extend(tables.next_two(after));
+        for (game, matchup, date) in dates {
+            (effects.invalidate)(OutputKey::Form(TeamFormId { matchup, game, date, team }));
         }
         state_change
     }
@@ -131,31 +138,33 @@ impl MaterializedView for TeamForms {
     }
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
         let Some(team) = tables.team else { return };
-        for game in tables.seasons.values().flat_map(|games| games.keys()) {
-            emit(OutputKey::Form { team, game: *game });
+        for (_, (game, matchup, date)) in &tables.by_tip_off {
+            emit(OutputKey::Form(TeamFormId { matchup: *matchup, game: *game, date: *date, team }));
         }
         for feed in tables.rosters.feeds() {
             emit(OutputKey::Roster(team, feed));
         }
     }
     fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<TeamForm> {
-        let OutputKey::Form { team, game } = output_key else { return None };
-        let row = tables.seasons.get(&game.season())?.get(game)?;
-        let latest = row.revisions.last()?;
-        if !tables.is_open(row, latest) {
+        let OutputKey::Form(TeamFormId { matchup, game, date, team }) = output_key else { return None };
+        let row = tables.game(*game, *matchup)?;
+        let game_date = row.dates.iter().find(|game_date| game_date.date == *date)?;
+        if !tables.is_open(row, game_date) {
             return None;
         }
-        let form_on = |basis| tables.form(row, latest.date, Cutoff::at_tip_off(latest.tip_off, basis));
+        let form_on = |basis| tables.form(row, game_date, Cutoff::at_tip_off(game_date.tip_off, basis));
         let issued = form_on(Basis::Issued);
         let retrospective = form_on(Basis::Retrospective);
         if issued.is_none() && retrospective.is_none() {
             return None;
         }
         let differs = retrospective != issued;
+        let [first, second] = matchup.teams();
         Some(TeamForm {
             game: *game,
+            date: *date,
             team: *team,
-            opponent: latest.opponent,
+            opponent: if *team == first { second } else { first },
             issued,
             retrospective: retrospective.filter(|_| differs),
         })
@@ -166,7 +175,7 @@ impl MaterializedView for TeamForms {
                 let items = tables.rosters.unresolved(*team, *feed, &tables.name_lookups);
                 (u32::from(!items.is_empty()), items)
             }
-            OutputKey::Form { .. } => (0, Vec::new()),
+            OutputKey::Form(_) => (0, Vec::new()),
         }
     }
 }
@@ -177,116 +186,106 @@ impl Tables {
         team: Team,
         input: In,
         effects: &mut Effects<'_, OutputKey, RetainedRoster>,
-    ) -> (StateChange, Option<AffectedGames>) {
+    ) -> (StateChange, Option<AffectedDates>) {
         match input {
-            In::TeamGame(id, row) => (StateChange::RowReplaced, self.put_game(id.game, row)),
+            In::TeamGame(id, row) => (StateChange::RowReplaced, self.put_game(id.game, id.matchup, row)),
             In::Roster(observation) => {
                 let (feed, since) = (observation.feed, observation.provenance.fetched_at);
                 if !self.rosters.merge(observation, effects.retain) {
                     return (StateChange::Unchanged, None);
                 }
                 (effects.invalidate)(OutputKey::Roster(team, feed));
-                (StateChange::Stored, Some(AffectedGames { since, season: None }))
+                (StateChange::Stored, Some(AffectedDates { since, season: None }))
             }
             In::Names(id, row) => {
                 self.name_lookups.put(id, row);
                 for feed in self.rosters.feeds() {
                     (effects.invalidate)(OutputKey::Roster(team, feed));
                 }
-                let affected = AffectedGames { since: id.date.at(0, 0), season: None };
+                let affected = AffectedDates { since: id.date.at(0, 0), season: None };
                 (StateChange::RowReplaced, Some(affected))
             }
         }
     }
-    /// Replaces a game's row and returns the games whose forms may change as a result.
-    fn put_game(&mut self, game: GameId, row: Option<TeamGame>) -> Option<AffectedGames> {
+    fn game(&self, game: GameId, matchup: Matchup) -> Option<&TeamGame> {
+        self.seasons.get(&game.season())?.get(&(game, matchup))
+    }
+    /// Replaces a game's row and returns the dates whose forms may change as a result.
+    fn put_game(&mut self, game: GameId, matchup: Matchup, row: Option<TeamGame>) -> Option<AffectedDates> {
         let season = game.season();
         let games = self.seasons.entry(season).or_default();
         let old = match row.clone() {
-            Some(row) => games.insert(game, row),
-            None => games.remove(&game),
+            Some(row) => games.insert((game, matchup), row),
+            None => games.remove(&(game, matchup)),
         };
         if games.is_empty() {
             self.seasons.remove(&season);
         }
-        self.retracted.remove(&game);
-        if let Some((row, revision)) = old.as_ref().and_then(|row| Some((row, row.revisions.last()?))) {
-            self.by_tip_off.remove(&(revision.tip_off, game));
-            let last_known = last_known(row, revision);
-            let count = self.last_known.entry(last_known).or_insert(1);
+        for date in old.iter().flat_map(|row| &row.dates) {
+            self.by_tip_off.remove(&(date.tip_off, (game, matchup, date.date)));
+        }
+        for date in row.iter().flat_map(|row| &row.dates).filter(|date| date.has_rows()) {
+            self.by_tip_off.insert((date.tip_off, (game, matchup, date.date)));
+        }
+        if let Some(revision) = old.as_ref().and_then(|row| row.revisions.last()) {
+            let count = self.last_known.entry(revision.known_at).or_insert(1);
             *count -= 1;
             if *count == 0 {
-                self.last_known.remove(&last_known);
+                self.last_known.remove(&revision.known_at);
             }
         }
-        if let Some((row, revision)) = row.as_ref().and_then(|row| Some((row, row.revisions.last()?))) {
-            *self.last_known.entry(last_known(row, revision)).or_insert(0) += 1;
-            if row.retracted_at.is_some() {
-                self.retracted.insert(game);
-            } else if !revision.called_off {
-                self.by_tip_off.insert((revision.tip_off, game));
-            }
+        if let Some(revision) = row.as_ref().and_then(|row| row.revisions.last()) {
+            *self.last_known.entry(revision.known_at).or_insert(0) += 1;
         }
         let rows = old.iter().chain(&row);
         let revisions =
             rows.flat_map(|row| row.revisions.iter().chain(row.revisions_in_retrospect.iter().flatten()));
         let since = revisions.map(|revision| revision.tip_off).min()?;
-        Some(AffectedGames { since, season: Some(season) })
+        Some(AffectedDates { since, season: Some(season) })
     }
-    fn affected_games(&self, affected: &AffectedGames) -> Vec<GameId> {
-        let AffectedGames { since, season } = *affected;
-        let later = self.by_tip_off.range((since, GameId(0))..).map(|(_, game)| *game);
-        let mut games: Vec<GameId> =
-            later.filter(|game| season.is_none_or(|season| game.season() == season)).collect();
-        games
-            .extend(self.retracted.iter().filter(|game| season.is_none_or(|season| game.season() == season)));
-        // The form of a called-off game must be deleted. Called-off games are not in `by_tip_off`, so they are added here.
-        let of_season = season.and_then(|season| self.seasons.get(&season)).into_iter();
-        let called_off = of_season
-            .flat_map(|games| games.values())
-            .filter(|row| row.revisions.last().is_some_and(|revision| revision.called_off));
-        games.extend(called_off.map(|row| row.game));
-        games
+    fn affected_dates(&self, affected: &AffectedDates) -> Vec<DateKey> {
+        let AffectedDates { since, season } = *affected;
+        let later = self.by_tip_off.range((since, FIRST_DATE)..).map(|(_, date)| *date);
+        later.filter(|(game, ..)| season.is_none_or(|season| game.season() == season)).collect()
     }
     /// Returns the latest instant at which a fact about the team became known.
     fn horizon(&self) -> Timestamp {
         let last_game = self.last_known.keys().next_back().copied();
         last_game.max(self.rosters.last_change()).unwrap_or(Timestamp::DISTANT_PAST)
     }
-    fn next_two(&self, horizon: Timestamp) -> impl Iterator<Item = GameId> {
-        self.by_tip_off.range((Timestamp(horizon.0 + 1), GameId(0))..).take(2).map(|(_, game)| *game)
+    fn next_two(&self, horizon: Timestamp) -> impl Iterator<Item = DateKey> {
+        self.by_tip_off.range((Timestamp(horizon.0 + 1), FIRST_DATE)..).take(2).map(|(_, date)| *date)
     }
-    /// Returns the games with a tip-off from `first` to `last`, including both.
-    fn between(&self, first: Timestamp, last: Timestamp) -> impl Iterator<Item = GameId> {
-        self.by_tip_off.range((first, GameId(0))..=(last, GameId(u32::MAX))).map(|(_, game)| *game)
+    /// Returns the dates with a tip-off from `first` to `last`, including both.
+    fn between(&self, first: Timestamp, last: Timestamp) -> impl Iterator<Item = DateKey> {
+        self.by_tip_off.range((first, FIRST_DATE)..(Timestamp(last.0 + 1), FIRST_DATE)).map(|(_, date)| *date)
     }
-    fn is_open(&self, row: &TeamGame, latest: &TeamGameRevision) -> bool {
-        if latest.called_off {
-            return false;
-        }
-        if row.retracted_at.is_some() {
-            return is_not_retracted(row, Cutoff::at_tip_off(latest.tip_off, Basis::Issued));
-        }
+    fn is_open(&self, row: &TeamGame, date: &GameDate) -> bool {
         let horizon = self.horizon();
-        is_played(latest) || latest.tip_off <= horizon || self.next_two(horizon).any(|next| next == row.game)
+        let newest = row.revisions.last();
+        let was_played = newest.is_some_and(|newest| newest.date == date.date && is_played(newest));
+        let is_next = || self.next_two(horizon).any(|next| next == (row.game, row.matchup, date.date));
+        date.has_rows() && (was_played || date.tip_off <= horizon || is_next())
     }
-    /// Derives the form before a game on `date`; `None` on a basis on which the game did not stand before the cutoff.
-    fn form(&self, row: &TeamGame, date: EasternDate, cutoff: Cutoff) -> Option<Form> {
+    /// Derives the form before a game on a date; `None` on a basis on which the date does not stand.
+    fn form(&self, row: &TeamGame, date: &GameDate, cutoff: Cutoff) -> Option<Form> {
         let content_by = |cutoff| self.form_content(row, date, cutoff);
         let form = known_content(cutoff, self.rosters.retraction_instants(), content_by);
         form.content.map(|content| Form { known_at: form.known_at, ..content })
     }
-    /// Computes the form before a game. The time of the content is not set.
-    fn form_content(&self, row: &TeamGame, date: EasternDate, cutoff: Cutoff) -> Known<Option<Form>> {
-        let in_retrospect = row.revisions_in_retrospect.as_deref();
-        let own = cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at);
-        let games = self.seasons.get(&row.game.season());
-        let (Some(own), Some(games), true) = (own, games, is_not_retracted(row, cutoff)) else {
+    /// Computes the form before a game on a date. The time of the content is not set.
+    fn form_content(&self, row: &TeamGame, date: &GameDate, cutoff: Cutoff) -> Known<Option<Form>> {
+        let stands = match cutoff.basis() {
+            Basis::Issued => date.stood_at_cutoff,
+            Basis::Retrospective => date.stands(),
+        };
+        let Some(games) = self.seasons.get(&row.game.season()).filter(|_| stands) else {
             return Known::default();
         };
-        let mut known_at = own.known_at;
+        let mut known_at = date.known_at;
         let mut past: Vec<&TeamGameRevision> = Vec::with_capacity(games.len());
-        for row in games.values().filter(|past| past.game != row.game) {
+        let is_other = |past: &&TeamGame| past.game != row.game && past.game.counts_in_averages();
+        for row in games.values().filter(is_other) {
             let Known { content, known_at: past_known_at } = past_game(row, cutoff);
             known_at = known_at.max(past_known_at);
             past.extend(content);
@@ -302,7 +301,7 @@ impl Tables {
         let (roster, roster_known_at) = self.rosters.as_of(cutoff, &self.name_lookups);
         let content = Form {
             known_at: Timestamp::DISTANT_PAST,
-            numbers: numbers::form_numbers(&past, date),
+            numbers: numbers::form_numbers(&past, date.date),
             recent: recent.collect(),
             roster,
         };
@@ -316,26 +315,18 @@ fn past_game(row: &TeamGame, cutoff: Cutoff) -> Known<Option<&TeamGameRevision>>
     let is_past = |revision: &TeamGameRevision| {
         is_played(revision) && !revision.called_off && cutoff.is_past(revision.effective_at())
     };
-    let revision = past_revision(row, cutoff).filter(|_| is_not_retracted(row, cutoff));
+    let revision = past_revision(row, cutoff);
     if let Some(revision) = revision.filter(|revision| is_past(revision)) {
         return Known { content: Some(revision), known_at: revision.known_at };
     }
     let revisions = cutoff.revisions(&row.revisions, row.revisions_in_retrospect.as_deref());
     let was_past = revisions.iter().any(|revision| cutoff.is_known(revision.known_at) && is_past(revision));
-    match revision.map(|revision| revision.known_at).or(row.retracted_at) {
+    match revision.map(|revision| revision.known_at) {
         Some(known_at) if was_past => Known { content: None, known_at },
         _ => Known::default(),
     }
 }
 
-/// True unless a game had been retracted: by the cutoff on the issued basis, ever on the retrospective basis.
-fn is_not_retracted(row: &TeamGame, cutoff: Cutoff) -> bool {
-    row.retracted_at.is_none_or(|at| cutoff.basis() == Basis::Issued && !cutoff.is_known(at))
-}
-/// Returns when the newest fact about a game became known.
-fn last_known(row: &TeamGame, last: &TeamGameRevision) -> Timestamp {
-    row.retracted_at.map_or(last.known_at, |at| at.max(last.known_at))
-}
 fn is_played(revision: &TeamGameRevision) -> bool {
     revision.totals.is_some() || revision.score.is_some()
 }
@@ -350,6 +341,10 @@ fn past_revision(row: &TeamGame, cutoff: Cutoff) -> Option<&TeamGameRevision> {
         return Some(revision);
     }
     let revisions = cutoff.revisions(&row.revisions, in_retrospect);
+    // A game that was called off or has another opponent now was never played by the team.
+    if revisions.last().is_some_and(|newest| newest.called_off) {
+        return None;
+    }
     let later = revisions.iter().filter(|later| later.known_at >= revision.known_at);
     later.rev().max_by_key(|revision| (revision.totals.is_some(), revision.score.is_some()))
 }

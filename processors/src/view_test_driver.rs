@@ -6,7 +6,8 @@
 use crate::materialized_view::{Effects, MaterializedView, ParkedItem, StateChange};
 use schemas::{
     GameId, RawId, Team, Timestamp,
-    game::{Game, GameDay},
+    fixture::{DateEnd, GameDate, StandingRevision, VoidReason},
+    game::Game,
     observation::{GameStatus, Provenance},
     raw::FetchOutcome,
 };
@@ -43,10 +44,30 @@ pub fn scheduled_game(game: GameId, home: Team, away: Team, tip_off: Timestamp) 
         away_players: 0,
         home_box_points: 0,
         away_box_points: 0,
-        days: vec![GameDay { known_at: Timestamp::DISTANT_PAST, date }],
-        days_in_retrospect: None,
-        retracted_at: None,
+        dates: vec![scheduled_date(home, away, tip_off)],
     }
+}
+
+/// Returns a date of a game that has always been known, and stands.
+pub fn scheduled_date(home: Team, away: Team, tip_off: Timestamp) -> GameDate {
+    GameDate {
+        date: tip_off.eastern_date(),
+        home,
+        away,
+        tip_off,
+        tip_estimated: false,
+        known_at: Timestamp::DISTANT_PAST,
+        stood_at_cutoff: true,
+        end: None,
+        standing: vec![StandingRevision { known_at: Timestamp::DISTANT_PAST, stands: true }],
+    }
+}
+/// Returns a date that no longer stands from an instant on.
+pub fn ended_date(date: GameDate, at: Timestamp, reason: VoidReason) -> GameDate {
+    let mut standing = date.standing.clone();
+    standing.push(StandingRevision { known_at: at, stands: false });
+    let end = Some(DateEnd { at, reason, teams: None });
+    GameDate { stood_at_cutoff: at >= date.tip_off, end, standing, ..date }
 }
 
 /// Runs one view in a test: holds the tables of each key and the published rows.

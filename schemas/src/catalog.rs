@@ -6,13 +6,17 @@
 //! Not here: the ids of one event's schemas (`schema_ids`), the client of a schema registry (crate `schema-registry`).
 use crate::{
     features::Features,
+    fixture::GameFixtures,
     game::{Game, PlayerGame, TeamGame},
     identity::Names,
-    ids::{MatchupGameId, NamesId, PlayerGameId, TeamFormId, TeamGameId},
+    ids::{
+        CandidateId, MatchupGameDateId, MatchupGameId, NamesId, PlayerGameDateId, PlayerMatchupGameId,
+        TeamFormId, TeamGameId,
+    },
     market::{Availability, Market, QuotedPlayers},
     observation::{
-        BoxScoreObservation, GameObservation, InjuryObservation, LinkObservation, NamesObservation,
-        OddsObservation, RosterObservation,
+        BoxScoreObservation, FinalBoxScoreObservation, GameObservation, InjuryObservation, LinkObservation,
+        NamesObservation, OddsObservation, RosterObservation,
     },
     ops::{LedgerEntry, LogId, SinkBatchPlanned},
     prediction::Prediction,
@@ -69,27 +73,31 @@ macro_rules! events {
         }
     };
 }
+/// The matchup of rows of former topics, which lack their matchup.
+const FIRST_MATCHUP: &str = r#"{"first": "ATL", "second": "BOS"}"#;
 events! {
     RawEvent = "raw-event" [1, 2] with [("RawEvent.retraction", "null")];
     DeadLetter = "dead-letter" [1];
     GameObservation = "game-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null")];
     BoxScoreObservation = "box-score-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("BoxScoreObservation.is_final", "true")];
+    FinalBoxScoreObservation = "final-box-score-observation" [1];
     OddsObservation = "odds-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("OddsObservation.incomplete_books", "[]"), ("Quote.complete", "true")];
     InjuryObservation = "injury-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("InjuryObservation.incomplete_teams", "[]"), ("InjuryObservation.not_submitted", "[]")];
     RosterObservation = "roster-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null")];
     NamesObservation = "names-observation" [1, 2, 3] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("NamesObservation.feed", "null"), ("NamesObservation.of_league", "false"), ("NamesObservation.suffix_matters", "[]")];
     LinkObservation = "link-observation" [1, 2, 3] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("LinkObservation.is_nobody", "false"), ("LinkObservation.only_team", "null"), ("LinkObservation.only_source", "null"), ("LinkObservation.only_from", "null")];
     Names = "names" [1, 2, 3] with [("NameMatch.revisions_in_retrospect", "null"), ("NameRevision.operator_link", "null")];
-    Game = "game" [1, 2] with [("Game.days_in_retrospect", "null"), ("Game.retracted_at", "null")];
-    TeamGame = "team-game" [1, 2] with [("TeamGame.revisions_in_retrospect", "null"), ("TeamGame.retracted_at", "null")];
-    PlayerGame = "player-game" [1, 2] with [("PlayerGame.revisions_in_retrospect", "null")];
-    Market = "market" [1, 2] with [("Market.issued_absent_since", "null"), ("Market.retrospective_absent_since", "null")];
-    Availability = "availability" [1, 2] with [("Availability.issued_absent_since", "null"), ("Availability.retrospective_absent_since", "null")];
-    QuotedPlayers = "quoted-players" [1, 2, 3] with [("QuotedPlayer.is_quoted", "true"), ("TeamReported.has_reported", "true"), ("QuotedPlayers.teams_reported_issued", "[]"), ("QuotedPlayers.teams_reported_retrospective", "[]")];
-    TeamForm = "team-form" [1];
-    SlateEntry = "slate-entry" [1, 2] with [("Candidacy.teams_reported", "[]"), ("SlateEntry.retracted_at", "null")];
-    Features = "features" [1];
-    Prediction = "prediction" [1];
+    GameFixtures = "game-fixtures" [1];
+    Game = "game" [1, 2, 3] with [("Game.dates", "[]")];
+    TeamGame = "team-game" [1, 2, 3] with [("TeamGame.revisions_in_retrospect", "null"), ("TeamGame.matchup", FIRST_MATCHUP), ("TeamGame.dates", "[]")];
+    PlayerGame = "player-game" [1, 2, 3] with [("PlayerGame.revisions_in_retrospect", "null"), ("PlayerGame.matchup", FIRST_MATCHUP)];
+    Market = "market" [1, 2] with [("Market.date", "0"), ("Market.matchup", FIRST_MATCHUP), ("Market.issued_absent_since", "null"), ("Market.retrospective_absent_since", "null")];
+    Availability = "availability" [1, 2] with [("Availability.date", "0"), ("Availability.matchup", FIRST_MATCHUP), ("Availability.issued_absent_since", "null"), ("Availability.retrospective_absent_since", "null")];
+    QuotedPlayers = "quoted-players" [1, 2, 3] with [("QuotedPlayers.date", "0"), ("QuotedPlayer.is_quoted", "true"), ("TeamReported.has_reported", "true"), ("QuotedPlayers.teams_reported_issued", "[]"), ("QuotedPlayers.teams_reported_retrospective", "[]")];
+    TeamForm = "team-form" [1, 2] with [("TeamForm.date", "0")];
+    SlateEntry = "slate-entry" [1, 2, 3] with [("Candidacy.teams_reported", "[]"), ("SlateEntry.end", "null")];
+    Features = "features" [1, 2] with [("Features.voided", "null")];
+    Prediction = "prediction" [1, 2] with [("Prediction.voided", "null")];
     LedgerEntry = "ledger-entry" [1];
     LogId = "log-id" [1];
     SinkBatchPlanned = "sink-batch-planned" [1];
@@ -108,18 +116,23 @@ macro_rules! rows {
 }
 rows! {
     Names => NamesId, row, Some(NamesId { scope: row.scope.parse().ok()?, team: row.team, source: row.source, date: row.date });
+    GameFixtures => MatchupGameId, row, Some(MatchupGameId { matchup: row.matchup, game: row.game });
     Game => MatchupGameId, row, Some(MatchupGameId { matchup: Matchup::new(row.home, row.away)?, game: row.game });
-    TeamGame => TeamGameId, row, Some(TeamGameId { team: row.team, game: row.game });
-    PlayerGame => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
-    Market => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
-    Availability => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
-    QuotedPlayers => MatchupGameId, row, Some(MatchupGameId { matchup: row.matchup, game: row.game });
+    TeamGame => TeamGameId, row, Some(TeamGameId { team: row.team, game: row.game, matchup: row.matchup });
+    PlayerGame => PlayerMatchupGameId, row, Some(PlayerMatchupGameId { player: row.player, game: row.game, matchup: row.matchup });
+    Market => CandidateId, row, Some(CandidateId { player: row.player, game: row.game, date: row.date, matchup: row.matchup });
+    Availability => CandidateId, row, Some(CandidateId { player: row.player, game: row.game, date: row.date, matchup: row.matchup });
+    QuotedPlayers => MatchupGameDateId, row, Some(MatchupGameDateId { matchup: row.matchup, game: row.game, date: row.date });
     TeamForm => TeamFormId, row, {
-        Some(TeamFormId { matchup: Matchup::new(row.team, row.opponent)?, game: row.game, team: row.team })
+        let matchup = Matchup::new(row.team, row.opponent)?;
+        Some(TeamFormId { matchup, game: row.game, date: row.date, team: row.team })
     };
-    SlateEntry => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
-    Features => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
-    Prediction => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
+    SlateEntry => CandidateId, row, {
+        let matchup = Matchup::new(row.home, row.away)?;
+        Some(CandidateId { player: row.player, game: row.game, date: row.date, matchup })
+    };
+    Features => PlayerGameDateId, row, Some(PlayerGameDateId { player: row.player, game: row.game, date: row.date });
+    Prediction => PlayerGameDateId, row, Some(PlayerGameDateId { player: row.player, game: row.game, date: row.date });
 }
 
 /// The reason why [`bind`] rejects the ids of a schema registry.

@@ -4,6 +4,7 @@
 //! [`FEATURES`] is part of the schema: a model artifact contains the hash of the feature names on which it was trained.
 //! Not here: the computation of the features (the feature builder), predictions (the predictor).
 use crate::{
+    fixture::Voided,
     ids::{GameId, PlayerId},
     named_enum::named_enum,
     team::Team,
@@ -236,7 +237,7 @@ pub struct Comparable {
     pub streak: Streak,
 }
 
-/// The complete input of the predictor for one player and one game.
+/// The complete input of the predictor for one player and one game on one date.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Features {
@@ -264,6 +265,9 @@ pub struct Features {
     pub quality_flags: Vec<QualityFlag>,
     /// The player's earlier appearances in the season, oldest first.
     pub comparables: Vec<Comparable>,
+    /// Present if the row is void. All other fields are as issued.
+    #[serde(default)]
+    pub voided: Option<Voided>,
 }
 impl Features {
     /// Returns the feature at an index of the vector; `Missing(NoAppearances)` if the vector has no such index, for example because it is

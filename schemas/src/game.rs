@@ -7,15 +7,16 @@
 //! Not here: the state of teams and players before a game (`team_form`).
 use crate::{
     feed::Feed,
+    fixture::GameDate,
     ids::{GameId, PlayerId, RawId},
     observation::{BoxScoreStats, GameStatus},
-    team::Team,
+    team::{Matchup, Team},
     units::{EasternDate, PlayingTime, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// A game according to its newest fixture (its schedule entry: teams and time) and result. Processors use this row to assign quotes, injury
+/// A game according to its last fixture with these teams (its schedule entry: teams and time) and its result. Processors use this row to assign quotes, injury
 /// reports and team forms to the game.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
@@ -24,9 +25,10 @@ pub struct Game {
     pub home: Team,
     pub away: Team,
     pub date: EasternDate,
-    /// The as-of cutoff of all predictions for this game.
+    /// The as-of cutoff of the date.
     pub tip_off: Timestamp,
     pub tip_estimated: bool,
+    /// True if the game was canceled or postponed, or does not have these teams.
     pub called_off: bool,
     /// When the fixture in this row became known.
     pub known_at: Timestamp,
@@ -39,24 +41,10 @@ pub struct Game {
     pub away_players: i32,
     pub home_box_points: i32,
     pub away_box_points: i32,
-    /// All days for which the game has been scheduled, ordered by `known_at`. A game in another source is found by its teams and one of
-    /// these days.
-    pub days: Vec<GameDay>,
-    /// The days without retracted observations; `None` if nothing was retracted.
+    /// All dates for which the game has been scheduled with these teams, sorted by date. A game in another source is found by its teams
+    /// and one of these dates.
     #[serde(default)]
-    pub days_in_retrospect: Option<Vec<GameDay>>,
-    /// When all observations of the fixture had been retracted, so that the game no longer stands; `None` while it stands. The other fields
-    /// are then those of the last fixture that was known.
-    #[serde(default)]
-    pub retracted_at: Option<Timestamp>,
-}
-
-/// A US Eastern calendar day for which a game was scheduled, and when this became known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
-#[avro_schema(namespace = "fastbreak")]
-pub struct GameDay {
-    pub known_at: Timestamp,
-    pub date: EasternDate,
+    pub dates: Vec<GameDate>,
 }
 
 /// Sums over the players of one team in one game.
@@ -99,19 +87,21 @@ pub struct Score {
     pub opponent: i32,
 }
 
-/// The row of one team in one game: all its revisions.
+/// The row of one team in one game with one opponent: all its revisions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct TeamGame {
     pub game: GameId,
     pub team: Team,
+    #[serde(default)]
+    pub matchup: Matchup,
     pub revisions: Vec<TeamGameRevision>,
     /// The revisions without retracted observations; `None` if nothing was retracted.
     #[serde(default)]
     pub revisions_in_retrospect: Option<Vec<TeamGameRevision>>,
     /// As in [`Game`].
     #[serde(default)]
-    pub retracted_at: Option<Timestamp>,
+    pub dates: Vec<GameDate>,
 }
 
 /// One revision of the row of a player in a game.
@@ -149,12 +139,14 @@ pub const fn effective_at(tip_off: Timestamp) -> Timestamp {
     tip_off.plus_hours(4)
 }
 
-/// The row of one player in one game: all its revisions.
+/// The row of one player in one game of one pair of teams: all its revisions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct PlayerGame {
     pub player: PlayerId,
     pub game: GameId,
+    #[serde(default)]
+    pub matchup: Matchup,
     pub revisions: Vec<PlayerGameRevision>,
     /// The revisions without retracted observations; `None` if nothing was retracted.
     #[serde(default)]

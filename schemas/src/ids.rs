@@ -62,6 +62,10 @@ impl GameId {
         let two = (self.0 / 100_000 % 100) as i16;
         Season(if two >= 46 { 1900 + two } else { 2000 + two })
     }
+    /// True if the game counts in the records and averages of its teams and players. The final of the cup does not: it is an extra game.
+    pub const fn counts_in_averages(self) -> bool {
+        !matches!(self.kind(), Some(GameKind::CupFinal))
+    }
     /// True if the game is processed: its kind is known and is neither preseason nor all-star.
     pub const fn is_in_scope(self) -> bool {
         !matches!(self.kind(), None | Some(GameKind::Preseason | GameKind::AllStar))
@@ -103,61 +107,61 @@ impl FromStr for RawId {
 }
 
 macro_rules! composite {
-    ($(#[$doc:meta])* $name:ident { $first:ident: $a:ty, $second:ident: $b:ty }) => {
+    ($(#[$doc:meta])* $name:ident { $($part:ident: $type:ty),+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name { pub $first: $a, pub $second: $b }
+        pub struct $name { $(pub $part: $type),+ }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}/{}", self.$first, self.$second)
+                let mut separator = "";
+                $(write!(f, "{separator}{}", self.$part)?; separator = "/";)+
+                let _ = separator;
+                Ok(())
             }
         }
         impl FromStr for $name {
             type Err = String;
             fn from_str(text: &str) -> Result<Self, String> {
-                let (a, b) = text
-                    .split_once('/')
-                    .ok_or_else(|| format!("'{text}' is not a row id, expected two ids separated by '/'"))?;
-                Ok($name { $first: a.parse()?, $second: b.parse()? })
+                let expected = [$(stringify!($part)),+];
+                let parts: Vec<&str> = text.split('/').collect();
+                if parts.len() != expected.len() {
+                    return Err(format!("'{text}' is not a row id, expected {}", expected.join("/")));
+                }
+                let mut parts = parts.into_iter();
+                Ok($name { $($part: parts.next().unwrap_or_default().parse()?),+ })
             }
         }
     };
 }
 composite!(
-    /// The id of a row about one player in one game, partitioned by the player.
-    PlayerGameId { player: PlayerId, game: GameId }
+    /// The id of a row about one player in one game of one pair of teams, partitioned by the player.
+    PlayerMatchupGameId { player: PlayerId, game: GameId, matchup: Matchup }
 );
 composite!(
-    /// The id of a row about one team in one game, partitioned by the team.
-    TeamGameId { team: Team, game: GameId }
+    /// The id of a row about one player in one game on one date, partitioned by the player.
+    PlayerGameDateId { player: PlayerId, game: GameId, date: EasternDate }
+);
+composite!(
+    /// The id of a row about one candidate (a player who may appear in a game) for one game of one pair of teams on one date, partitioned by
+    /// the player.
+    CandidateId { player: PlayerId, game: GameId, date: EasternDate, matchup: Matchup }
+);
+composite!(
+    /// The id of a row about one team in one game of one pair of teams, partitioned by the team.
+    TeamGameId { team: Team, game: GameId, matchup: Matchup }
 );
 composite!(
     /// The id of a row about one game, partitioned by the pair of its teams.
     MatchupGameId { matchup: Matchup, game: GameId }
 );
-
-/// The id of a row about one team's form before one game, partitioned by the pair of the game's teams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TeamFormId {
-    pub matchup: Matchup,
-    pub game: GameId,
-    pub team: Team,
-}
-impl fmt::Display for TeamFormId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.matchup, self.game, self.team)
-    }
-}
-impl FromStr for TeamFormId {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (prefix, team) = text
-            .rsplit_once('/')
-            .ok_or_else(|| format!("'{text}' is not a row id, expected matchup/game/team"))?;
-        let MatchupGameId { matchup, game } = prefix.parse()?;
-        Ok(TeamFormId { matchup, game, team: team.parse()? })
-    }
-}
+composite!(
+    /// The id of a row about one game on one date, partitioned by the pair of its teams.
+    MatchupGameDateId { matchup: Matchup, game: GameId, date: EasternDate }
+);
+composite!(
+    /// The id of a row about one team's form before one game on one date, partitioned by the pair of the game's teams.
+    TeamFormId { matchup: Matchup, game: GameId, date: EasternDate, team: Team }
+);
 
 /// The scope of a name lookup: the teams whose players a name is matched with. Its text is the partition key of the lookup results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -266,9 +270,12 @@ mod tests {
         {
             assert_eq!(text.parse::<NamesId>().unwrap().to_string(), text);
         }
-        let form = "BOS-NYK/0022300576/NYK";
+        let form = "BOS-NYK/0022300576/2024-02-15/NYK";
         assert_eq!(form.parse::<TeamFormId>().unwrap().to_string(), form);
-        let row = "203999/0022300576";
-        assert_eq!(row.parse::<PlayerGameId>().unwrap().to_string(), row);
+        let row = "203999/0022300576/2024-02-15";
+        assert_eq!(row.parse::<PlayerGameDateId>().unwrap().to_string(), row);
+        let candidate = format!("{row}/BOS-NYK");
+        assert_eq!(candidate.parse::<CandidateId>().unwrap().to_string(), candidate);
+        assert!(row.parse::<CandidateId>().is_err() && candidate.parse::<PlayerGameDateId>().is_err());
     }
 }

@@ -8,6 +8,7 @@ pub mod catalog;
 mod compatibility;
 pub mod features;
 mod feed;
+pub mod fixture;
 mod foreign_schema;
 mod framing;
 pub mod game;
@@ -27,7 +28,10 @@ pub mod units;
 pub mod wire;
 mod wire_error;
 
-pub use ids::{GameId, MatchupGameId, NamesId, PlayerGameId, PlayerId, RawId, Scope, TeamFormId, TeamGameId};
+pub use ids::{
+    CandidateId, GameId, MatchupGameDateId, MatchupGameId, NamesId, PlayerGameDateId, PlayerId,
+    PlayerMatchupGameId, RawId, Scope, TeamFormId, TeamGameId,
+};
 pub use team::{Matchup, Team};
 pub use units::{EasternDate, Line, PlayingTime, Price, Season, Timestamp};
 pub use wire::{Event, Row, WireError};

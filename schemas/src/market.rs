@@ -11,7 +11,7 @@ use crate::{
     ids::{GameId, PlayerId},
     observation::InjuryStatus,
     team::{Matchup, Team},
-    units::{Line, Timestamp},
+    units::{EasternDate, Line, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
@@ -31,12 +31,16 @@ pub struct MarketView {
     pub books: i32,
 }
 
-/// One row of the points market: one player in one game.
+/// One row of the points market: one player in one game on one date.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Market {
     pub player: PlayerId,
     pub game: GameId,
+    #[serde(default)]
+    pub date: EasternDate,
+    #[serde(default)]
+    pub matchup: Matchup,
     pub issued: Option<MarketView>,
     pub retrospective: Option<MarketView>,
     /// If there is no market, when the last change of the player's quotes became known; `None` if no book ever quoted the player.
@@ -70,12 +74,16 @@ pub struct AvailabilityView {
     pub reason: String,
 }
 
-/// One row of availability: the newest injury report's entry on one player for one game.
+/// One row of availability: the newest injury report's entry on one player for one game on one date.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Availability {
     pub player: PlayerId,
     pub game: GameId,
+    #[serde(default)]
+    pub date: EasternDate,
+    #[serde(default)]
+    pub matchup: Matchup,
     pub issued: Option<AvailabilityView>,
     pub retrospective: Option<AvailabilityView>,
     /// If the player is available again, when this became known; `None` if no injury report ever listed the player.
@@ -127,13 +135,15 @@ const fn yes() -> bool {
     true
 }
 
-/// The players whom at least one book quotes or has quoted for one game, and the teams that have reported on the availability of their
-/// players.
+/// The players whom at least one book quotes or has quoted for one game on one date, and the teams that have reported on the availability of
+/// their players.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct QuotedPlayers {
     pub matchup: Matchup,
     pub game: GameId,
+    #[serde(default)]
+    pub date: EasternDate,
     /// The players whose first quote was known by tip-off, sorted by player.
     pub issued: Vec<QuotedPlayer>,
     /// The players whose first quote is known now, even if it became known after tip-off; sorted by player.

@@ -101,6 +101,15 @@ pub struct GameObservation {
     pub provenance: Provenance,
 }
 
+/// States that nbacom's game log has a final box score of a game on a date, in one fetch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct FinalBoxScoreObservation {
+    pub game: GameId,
+    pub date: EasternDate,
+    pub provenance: Provenance,
+}
+
 /// A source's reference to a player.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]

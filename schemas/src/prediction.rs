@@ -1,4 +1,4 @@
-//! Predictions: one event per player and game. It contains, for every prediction system, the prediction on each line of the line ladder, or
+//! Predictions: one event per player, game and date. It contains, for every prediction system, the prediction on each line of the line ladder, or
 //! the reason why there is none.
 //!
 //! Invariant: for an eligible candidate, each system is present exactly once, with a prediction or a skip reason; each line offset −2…+2
@@ -6,6 +6,7 @@
 //! Not here: the rows of the warehouse (crate `sinks`).
 use crate::{
     features::{Basis, Eligibility, QualityFlag},
+    fixture::Voided,
     ids::{GameId, PlayerId},
     named_enum::named_enum,
     team::Team,
@@ -146,7 +147,7 @@ pub struct SystemPrediction {
     pub outcome: SystemOutcome,
 }
 
-/// All predictions for one player in one game. A newer record with the same id replaces it.
+/// All predictions for one player in one game on one date. A newer record with the same id replaces it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Prediction {
@@ -174,4 +175,7 @@ pub struct Prediction {
     pub quality_flags: Vec<QualityFlag>,
     /// Empty unless the candidate is eligible.
     pub systems: Vec<SystemPrediction>,
+    /// Present if the row is void. All other fields are as issued.
+    #[serde(default)]
+    pub voided: Option<Voided>,
 }

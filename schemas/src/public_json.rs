@@ -13,14 +13,19 @@ use crate::{
         Streak,
     },
     feed::{Feed, Source},
-    game::{Game, GameDay, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
+    fixture::{
+        DateEnd, FinalPoints, FixtureRevision, GameDate, GameFixtures, ScoreRevision, StandingRevision,
+        VoidReason, Voided,
+    },
+    game::{Game, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
     identity::{NameMatch, NameRevision, NameRule, Names, OperatorLink},
     ids::{GameId, PlayerId, RawId},
     market::{Availability, AvailabilityView, Market, MarketView, QuotedPlayer, QuotedPlayers, TeamReported},
     observation::{
-        BoxMember, BoxScoreObservation, BoxScoreStats, Fixture, GameObservation, GameResult, GameStatus,
-        InjuryMember, InjuryObservation, InjuryStatus, LinkObservation, NamesObservation, OddsObservation,
-        PlayerRef, Provenance, Quote, QuoteLine, Retraction, RosterMember, RosterObservation,
+        BoxMember, BoxScoreObservation, BoxScoreStats, FinalBoxScoreObservation, Fixture, GameObservation,
+        GameResult, GameStatus, InjuryMember, InjuryObservation, InjuryStatus, LinkObservation,
+        NamesObservation, OddsObservation, PlayerRef, Provenance, Quote, QuoteLine, Retraction, RosterMember,
+        RosterObservation,
     },
     ops::{LedgerEntry, LogId, SinkBatchPlanned},
     prediction::{
@@ -84,7 +89,8 @@ text!(
     Streak,
     NameRule,
     GameStatus,
-    InjuryStatus
+    InjuryStatus,
+    VoidReason
 );
 text!(LineSource, Recommendation, System, SystemSkip, FetchOutcome, RejectCode);
 
@@ -174,6 +180,7 @@ objects! {
         free_throws_attempted, offensive_rebounds, defensive_rebounds, assists, steals, blocks, turnovers, fouls, plus_minus,
     }
     BoxMember { player, stats }
+    FinalBoxScoreObservation { game, date, provenance }
     BoxScoreObservation { feed, game, date, team, opponent, complete, members, provenance, is_final }
     QuoteLine { line, over, under }
     Quote { book, name, updated_at, lines, complete }
@@ -190,10 +197,19 @@ objects! {
     OperatorLink { player, is_of_team }
     NameMatch { name, revisions, revisions_in_retrospect }
     Names { scope, team, source, date, matches }
-    GameDay { known_at, date }
+    DateEnd { at, reason, teams }
+    Voided { at, reason }
+    StandingRevision { known_at, stands }
+    GameDate { date, home, away, tip_off, tip_estimated, known_at, stood_at_cutoff, end, standing }
+    FixtureRevision { known_at, fixture }
+    FinalPoints { home, away }
+    ScoreRevision { known_at, points }
+    GameFixtures {
+        matchup, game, revisions, revisions_in_retrospect, scores, scores_in_retrospect, result, dates,
+    }
     Game {
         game, home, away, date, tip_off, tip_estimated, called_off, known_at, status, home_points, away_points, home_players,
-        away_players, home_box_points, away_box_points, days, days_in_retrospect, retracted_at,
+        away_players, home_box_points, away_box_points, dates,
     }
     TeamTotals {
         playing_time, points, field_goals_attempted, free_throws_attempted, turnovers, offensive_rebounds,
@@ -202,35 +218,39 @@ objects! {
     TeamGameRevision {
         known_at, opponent, is_home, date, tip_off, tip_estimated, called_off, score, totals, appeared,
     }
-    TeamGame { game, team, revisions, revisions_in_retrospect, retracted_at }
+    TeamGame { game, team, matchup, revisions, revisions_in_retrospect, dates }
     PlayerGameRevision { known_at, raw, feed, name, team, opponent, is_home, date, tip_off, stats }
-    PlayerGame { player, game, revisions, revisions_in_retrospect }
+    PlayerGame { player, game, matchup, revisions, revisions_in_retrospect }
     MarketView { known_at, main, opening, no_vig_over, books }
-    Market { player, game, issued, retrospective, issued_absent_since, retrospective_absent_since }
+    Market {
+        player, game, date, matchup, issued, retrospective, issued_absent_since, retrospective_absent_since,
+    }
     AvailabilityView { known_at, reported_at, status, reason }
-    Availability { player, game, issued, retrospective, issued_absent_since, retrospective_absent_since }
+    Availability {
+        player, game, date, matchup, issued, retrospective, issued_absent_since, retrospective_absent_since,
+    }
     QuotedPlayer { player, known_at, is_quoted }
     TeamReported { team, known_at, has_reported }
-    QuotedPlayers { matchup, game, issued, retrospective, teams_reported_issued, teams_reported_retrospective }
+    QuotedPlayers { matchup, game, date, issued, retrospective, teams_reported_issued, teams_reported_retrospective }
     FormNumbers { games, pace_10, pace_15, off_rating_10, def_rating_15, win_share, rest_days }
     RecentPlayer { player, last_game }
     RosteredPlayer { player, since, born }
     Form { known_at, numbers, recent, roster }
-    TeamForm { game, team, opponent, issued, retrospective }
+    TeamForm { game, date, team, opponent, issued, retrospective }
     SideEvidence { team, last_game, rostered, born }
     Candidacy { known_at, sides, quoted, home, away, teams_reported }
-    SlateEntry { player, game, home, away, date, tip_off, tip_estimated, issued, retrospective, retracted_at }
+    SlateEntry { player, game, home, away, date, tip_off, tip_estimated, issued, retrospective, end }
     Comparable { game, points, tier, rest_days, is_home, streak }
     Features {
         player, game, name, home, away, team, date, tip_off, basis, known_at, eligibility, appearances, vector as Vector,
-        rest_days, main_line, quality_flags, comparables,
+        rest_days, main_line, quality_flags, comparables, voided,
     }
     LadderLine { line_offset, line, p_over, p_push, recommendation }
     Predicted { points, stddev_points, confidence, line_ladder, missing_adjustments }
     SystemPrediction { system, outcome }
     Prediction {
         player, game, name, home, away, team, date, tip_off, basis, known_at, eligibility, appearances,
-        input_version as Hash, model_version as Hash, base_line, line_source, omitted_line_offsets, quality_flags, systems,
+        input_version as Hash, model_version as Hash, base_line, line_source, omitted_line_offsets, quality_flags, systems, voided,
     }
     LedgerEntry {
         processor, version, read, applied, unchanged, parked, rejected, published, rows, rows_emitted, rows_bad,

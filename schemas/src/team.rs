@@ -122,6 +122,12 @@ impl Matchup {
         [self.first, self.second]
     }
 }
+/// The first matchup in ascending order. Rows of former topics, which no processor reads, lack their matchup.
+impl Default for Matchup {
+    fn default() -> Self {
+        Matchup::FIRST
+    }
+}
 impl fmt::Display for Matchup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.first, self.second)

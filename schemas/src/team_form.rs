@@ -6,6 +6,7 @@
 //! Invariant: every number is computed from games of the same season that ended before this game's tip-off.
 //! Not here: the numbers of single players (`features`).
 use crate::{
+    fixture::DateEnd,
     ids::{GameId, PlayerId},
     team::Team,
     units::{EasternDate, Timestamp},
@@ -64,11 +65,13 @@ pub struct Form {
     pub roster: Vec<RosteredPlayer>,
 }
 
-/// One row of team form: one team before one game.
+/// One row of team form: one team before one game on one date.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct TeamForm {
     pub game: GameId,
+    #[serde(default)]
+    pub date: EasternDate,
     pub team: Team,
     pub opponent: Team,
     pub issued: Option<Form>,
@@ -104,7 +107,7 @@ pub struct Candidacy {
     pub teams_reported: Vec<Team>,
 }
 
-/// One row of the slate: one candidate (a player who may appear) for one game.
+/// One row of the slate: one candidate (a player who may appear) for one game on one date.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct SlateEntry {
@@ -116,9 +119,9 @@ pub struct SlateEntry {
     pub tip_off: Timestamp,
     pub tip_estimated: bool,
     pub issued: Option<Candidacy>,
-    /// `None` if it equals `issued`, or if the game no longer stands.
+    /// `None` if it equals `issued`, or if the date of the game no longer stands.
     pub retrospective: Option<Candidacy>,
-    /// As in [`Game`](crate::game::Game). Only what was issued before stands then.
+    /// `None` while the date of the game stands with these teams. Otherwise only what was issued is left, and is void.
     #[serde(default)]
-    pub retracted_at: Option<Timestamp>,
+    pub end: Option<DateEnd>,
 }

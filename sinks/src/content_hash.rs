@@ -3,26 +3,25 @@
 //! Invariant: equal content has the same hash in every warehouse; two different contents have the same hash with a probability of 2⁻⁶⁴.
 //! Not here: what a warehouse does with a record whose content is unchanged (`sqlite::write`, `bigquery::sql`).
 use crate::{
-    record::RecordChange,
+    record::{RecordChange, RowKey},
     rows::{Cell, PredictionRows},
 };
-use schemas::PlayerGameId;
+use schemas::Row;
 
 /// Checks that the event belongs to the key of its record.
 ///
 /// # Errors
-/// The player or game of the event differs from that of the key.
+/// The fields of the event give another key.
 pub(crate) fn check_key(change: &RecordChange) -> Result<(), String> {
-    let key = match change {
-        RecordChange::Prediction(_, event) => event.as_ref().map(|event| (event.player, event.game)),
-        RecordChange::Features(_, event) => event.as_ref().map(|event| (event.player, event.game)),
-        RecordChange::PlayerGame(_, event) => event.as_ref().map(|event| (event.player, event.game)),
+    let key: Option<RowKey> = match change {
+        RecordChange::Prediction(_, event) => event.as_ref().and_then(Row::row_id).map(RowKey::from),
+        RecordChange::Features(_, event) => event.as_ref().and_then(Row::row_id).map(RowKey::from),
+        RecordChange::PlayerGame(_, event) => event.as_ref().and_then(Row::row_id).map(RowKey::from),
     };
-    match (change.id(), key) {
-        (id, Some((player, game))) if id != (PlayerGameId { player, game }) => Err(format!(
-            "the record has the key {id}, but its event has the key {}",
-            PlayerGameId { player, game }
-        )),
+    match (change.key(), key) {
+        (key, Some(other)) if key != other => {
+            Err(format!("the record has the key {key}, but its event has the key {other}"))
+        }
         _ => Ok(()),
     }
 }

@@ -6,9 +6,9 @@
 //!
 //! Invariant: a game is in flight, never a mismatch, if the newest record of one of its keys is not yet read, not yet written, or rejected.
 //! Not here: reading the log, and reacting to a mismatch (the reconciler).
-use crate::record::{SinkTopic, TopicPartitionOffset};
+use crate::record::{RowKey, SinkTopic, TopicPartitionOffset};
 use rustc_hash::FxHashMap;
-use schemas::{GameId, PlayerGameId};
+use schemas::GameId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Control totals of one input topic and game.
@@ -28,7 +28,7 @@ pub struct LatestByKey {
     input: SinkTopic,
     /// For each key, the offset of its newest record, and true if this record gives a live row. `None` if the warehouse may lack the
     /// record.
-    records: FxHashMap<PlayerGameId, (i64, Option<bool>)>,
+    records: FxHashMap<RowKey, (i64, Option<bool>)>,
 }
 impl LatestByKey {
     pub fn new(input: SinkTopic) -> LatestByKey {
@@ -36,7 +36,7 @@ impl LatestByKey {
     }
     /// Adds the next record of a partition, in the order of the log. `is_live` is true if the record gives a live row, and `None` if the
     /// warehouse may lack the record.
-    pub fn push(&mut self, key: PlayerGameId, offset: i64, is_live: Option<bool>) {
+    pub fn push(&mut self, key: RowKey, offset: i64, is_live: Option<bool>) {
         self.records.insert(key, (offset, is_live));
     }
     fn add(&self, log: &mut ControlTotalsByGame, in_flight: &mut BTreeSet<(SinkTopic, GameId)>) {
@@ -113,10 +113,12 @@ pub fn is_in_flight(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemas::PlayerId;
+    use crate::record::KeyPart;
+    use schemas::{EasternDate, PlayerId};
 
-    fn key(player: u32, game: u32) -> PlayerGameId {
-        PlayerGameId { player: PlayerId(player), game: GameId(22_300_000 + game) }
+    fn key(player: u32, game: u32) -> RowKey {
+        let part = KeyPart::Date(EasternDate(19_000));
+        RowKey { player: PlayerId(player), game: GameId(22_300_000 + game), part }
     }
     fn log(records: &[(u32, u32, i64, Option<bool>)]) -> [LatestByKey; 1] {
         let mut newest = LatestByKey::new(SinkTopic::Features);

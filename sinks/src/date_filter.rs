@@ -36,7 +36,7 @@ impl DateRange {
         warehouse: &dyn Warehouse,
     ) -> Result<Progress<()>, WarehouseError> {
         let is_inside = |record: &Record| record.change.date().is_some_and(|date| self.contains(date));
-        let key = |record: &Record| (record.coordinates.input, record.change.id());
+        let key = |record: &Record| (record.coordinates.input, record.change.key());
         let filtered: Vec<_> = batch.records.iter().filter(|record| !is_inside(record)).map(key).collect();
         let existing = if filtered.is_empty() {
             HashSet::new()

@@ -5,7 +5,7 @@
 //! not an estimate: a recommended side is a hit, a miss or, if the points equal the line, a push. Log loss and Brier score rate the
 //! predicted probability that the player scores more points than the market line, given that there is no push: p_over / (1 − p_push),
 //! clamped to at least [`CERTAINTY`] and at most 1 − [`CERTAINTY`]. Both scores ignore player-games with a push. A void is a prediction for
-//! a player who did not play in a game that was played; it counts in no other figure. A game without box scores is not graded.
+//! a player who did not play in a game that was played, or for a game, date or team that no longer stands; it counts in no other figure. A game without box scores is not graded.
 //!
 //! Invariant: no figure mixes issued predictions (made only from facts known before tip-off) and retrospective ones (made also from facts
 //! that became known later); the common set has the same player-games for every system in it.
@@ -35,6 +35,8 @@ pub enum Outcome {
     Pending,
     /// The game was played, and the player had no playing time.
     Absent,
+    /// The prediction is void: its game, its date or its team no longer stands.
+    Void,
     Played {
         points: f64,
     },
@@ -86,7 +88,7 @@ impl Sums {
     fn count(&mut self, outcome: Outcome, forecast: &Forecast, source: Option<LineSource>) {
         let points = match outcome {
             Outcome::Pending => return,
-            Outcome::Absent => {
+            Outcome::Absent | Outcome::Void => {
                 self.voids += 1;
                 return;
             }
@@ -275,11 +277,12 @@ mod tests {
             of(played(20.0), 24.5, 0.75),
             of(played(25.0), 25.0, 0.75),
             of(Outcome::Absent, 24.5, 0.75),
+            of(Outcome::Void, 24.5, 0.75),
             of(Outcome::Pending, 24.5, 0.75),
         ]);
         let row = &report.rows[0];
         assert_eq!((row.system, row.basis, row.n), ("moving_average", "issued", Some(3)));
-        assert_eq!((row.hits, row.misses, row.pushes, row.voids), (Some(1), Some(1), Some(1), Some(1)));
+        assert_eq!((row.hits, row.misses, row.pushes, row.voids), (Some(1), Some(1), Some(1), Some(2)));
         assert_eq!(row.mae, Some((3.0 + 2.0 + 3.0) / 3.0));
         assert_eq!(row.bias, Some((-3.0 + 2.0 - 3.0) / 3.0));
         assert_eq!(row.brier, Some((0.0625 + 0.5625) / 2.0));

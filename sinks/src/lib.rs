@@ -38,7 +38,7 @@ pub use counters::Counters;
 pub use date_filter::DateRange;
 pub use plan::{BatchId, BatchPlan, Recovery, WriterId};
 pub use progress::Progress;
-pub use record::{Record, RecordChange, SinkTopic, TopicPartitionOffset};
+pub use record::{KeyPart, Record, RecordChange, RowKey, SinkTopic, TopicPartitionOffset};
 pub use sink_error::SinkError;
 pub use split::split;
 pub use sqlite::Sqlite;

@@ -43,6 +43,9 @@ impl fmt::Display for BatchId {
     }
 }
 
+/// The input topics of earlier versions, whose record keys had no date and no pair of teams.
+const FORMER_INPUTS: [&str; 3] = ["ml.predictions.v1/", "ml.features.v1/", "core.player-games.v1/"];
+
 /// A planned batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchPlan {
@@ -100,6 +103,12 @@ impl BatchPlan {
             reason: event.reason.parse()?,
             planned_at: event.planned_at,
         })
+    }
+    /// True if an event is the plan of a batch that an earlier version read from former topics. No batch of them can be read any more; the
+    /// rows of the warehouse are written again from the topics of today.
+    pub fn is_of_former_topics(event: &SinkBatchPlanned) -> bool {
+        let is_former = |range: &String| FORMER_INPUTS.iter().any(|topic| range.starts_with(topic));
+        event.ranges.iter().any(is_former)
     }
     /// Returns the offsets to commit after the write.
     pub fn next_offsets(&self) -> SinkOffsets {

@@ -9,7 +9,7 @@
 use crate::{
     control_totals::{Comparison, LatestByKey, TotalsMismatch, is_in_flight},
     progress::Progress,
-    record::{SinkTopic, TopicPartitionOffset},
+    record::{RowKey, SinkTopic, TopicPartitionOffset},
     rows,
     sink_error::SinkError,
     subscription::SINK,
@@ -158,10 +158,8 @@ fn latest_records(
                 for record in record_batches.iter().flat_map(runtime::RecordBatch::records) {
                     let record = record?;
                     let coordinates = TopicPartitionOffset { input, partition, offset: record.offset };
-                    let key = record.key.parse();
-                    let key = key.map_err(|reason: String| {
-                        SinkError::of_record(coordinates, format!("the key: {reason}"))
-                    })?;
+                    let key = RowKey::parse(input, record.key)
+                        .map_err(|reason| SinkError::of_record(coordinates, format!("the key: {reason}")))?;
                     let is_live = if is_in_flight(coordinates, next, &rejected) {
                         None
                     } else {

@@ -2,11 +2,14 @@
 //!
 //! Invariant: all records of a key are in one partition of their topic, so the record with the higher offset is the newer one.
 //! Not here: decoding records from bytes (`task::decode`).
-use schemas::{EasternDate, PlayerGameId, features::Features, game::PlayerGame, prediction::Prediction};
+use schemas::{
+    EasternDate, GameId, Matchup, PlayerGameDateId, PlayerId, PlayerMatchupGameId, features::Features,
+    game::PlayerGame, prediction::Prediction,
+};
 use std::{fmt, str::FromStr};
 use topics::TopicInfo;
 
-/// The table topics that the sink reads, all keyed by player and game.
+/// The table topics that the sink reads, all keyed by player, game, and the date or the pair of teams of the game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SinkTopic {
     Predictions,
@@ -56,12 +59,64 @@ impl fmt::Display for TopicPartitionOffset {
     }
 }
 
+/// The last part of the key of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyPart {
+    /// Rows of a candidate: the date of the game.
+    Date(EasternDate),
+    /// Rows of `player_games`: the teams of the game.
+    Matchup(Matchup),
+}
+impl fmt::Display for KeyPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyPart::Date(date) => date.fmt(f),
+            KeyPart::Matchup(matchup) => matchup.fmt(f),
+        }
+    }
+}
+
+/// The key of a record, and of the rows that it gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowKey {
+    pub game: GameId,
+    pub player: PlayerId,
+    pub part: KeyPart,
+}
+impl RowKey {
+    /// Parses the key of a record of a topic.
+    ///
+    /// # Errors
+    /// The text has not the form of the topic's keys.
+    pub fn parse(input: SinkTopic, key: &str) -> Result<RowKey, String> {
+        Ok(match input {
+            SinkTopic::Predictions | SinkTopic::Features => key.parse::<PlayerGameDateId>()?.into(),
+            SinkTopic::PlayerGames => key.parse::<PlayerMatchupGameId>()?.into(),
+        })
+    }
+}
+impl fmt::Display for RowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.player, self.game, self.part)
+    }
+}
+impl From<PlayerGameDateId> for RowKey {
+    fn from(id: PlayerGameDateId) -> Self {
+        RowKey { game: id.game, player: id.player, part: KeyPart::Date(id.date) }
+    }
+}
+impl From<PlayerMatchupGameId> for RowKey {
+    fn from(id: PlayerMatchupGameId) -> Self {
+        RowKey { game: id.game, player: id.player, part: KeyPart::Matchup(id.matchup) }
+    }
+}
+
 /// Key and event of a record; a record without an event is a tombstone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RecordChange {
-    Prediction(PlayerGameId, Option<Prediction>),
-    Features(PlayerGameId, Option<Features>),
-    PlayerGame(PlayerGameId, Option<PlayerGame>),
+    Prediction(PlayerGameDateId, Option<Prediction>),
+    Features(PlayerGameDateId, Option<Features>),
+    PlayerGame(PlayerMatchupGameId, Option<PlayerGame>),
 }
 impl RecordChange {
     pub const fn input(&self) -> SinkTopic {
@@ -71,11 +126,10 @@ impl RecordChange {
             RecordChange::PlayerGame(..) => SinkTopic::PlayerGames,
         }
     }
-    pub const fn id(&self) -> PlayerGameId {
+    pub fn key(&self) -> RowKey {
         match self {
-            RecordChange::Prediction(id, _)
-            | RecordChange::Features(id, _)
-            | RecordChange::PlayerGame(id, _) => *id,
+            RecordChange::Prediction(id, _) | RecordChange::Features(id, _) => (*id).into(),
+            RecordChange::PlayerGame(id, _) => (*id).into(),
         }
     }
     /// Returns the Eastern day of the game, which is `game_date` in its row; `None` for a tombstone.

@@ -3,9 +3,11 @@
 //! Invariant: the rows of a key are computed only from its newest event: no older event adds a row or a value. Cells are canonical, so
 //! equal content has equal cells in every warehouse.
 //! Not here: source columns, including (epoch, offset); column types and SQL statements of each warehouse (`sqlite`, `bigquery`).
+use crate::record::RowKey;
 use schemas::{
-    EasternDate, GameId, Line, PlayerGameId, Team, Timestamp,
+    GameId, Line, PlayerGameDateId, PlayerMatchupGameId, Team, Timestamp,
     features::{Eligibility, FEATURES, Feature, Features, MissingReason, QualityFlag},
+    fixture::Voided,
     game::PlayerGame,
     prediction::{LadderLine, Predicted, Prediction, SystemOutcome, SystemPrediction},
 };
@@ -117,14 +119,22 @@ fn json(value: impl Into<Value>) -> Cell<'static> {
     value.into().to_string().into()
 }
 
-/// Returns the cells of the first columns of every table: player and game.
-pub fn key(id: PlayerGameId) -> Row<'static> {
-    vec![Cell::Integer(id.player.0.into()), display(id.game)]
+/// Returns the cells of the first columns of every table: player, game, and date or pair of teams.
+pub fn key(key: RowKey) -> Row<'static> {
+    vec![Cell::Integer(key.player.0.into()), display(key.game), display(key.part)]
 }
 
-/// Returns the cells of date, season and tip-off.
-fn fixture(date: EasternDate, game: GameId, tip_off: Timestamp) -> [Cell<'static>; 3] {
-    [display(date), display(game.season()), timestamp(tip_off)]
+/// Returns the cells of season and tip-off.
+fn fixture(game: GameId, tip_off: Timestamp) -> [Cell<'static>; 2] {
+    [display(game.season()), timestamp(tip_off)]
+}
+/// Returns the cells of `voided`, `voided_at` and `void_reason`.
+fn voided(voided: Option<Voided>) -> [Cell<'static>; 3] {
+    [
+        i32::from(voided.is_some()).into(),
+        voided.map(|voided| timestamp(voided.at)).unwrap_or(Cell::Null),
+        voided.map(|voided| voided.reason.name()).into(),
+    ]
 }
 /// Returns the cells of team, opponent and `is_home`; all are NULL for a candidate on neither team.
 fn side(team: Option<Team>, home: Team, away: Team) -> [Cell<'static>; 3] {
@@ -148,14 +158,14 @@ pub struct PredictionRows<'a> {
 /// # Errors
 /// The candidate is eligible, but no system has a prediction or a skip reason.
 pub fn prediction(event: &Prediction) -> Result<PredictionRows<'_>, String> {
-    let id = PlayerGameId { player: event.player, game: event.game };
-    let fixture = fixture(event.date, event.game, event.tip_off);
+    let id = PlayerGameDateId { player: event.player, game: event.game, date: event.date };
+    let fixture = fixture(event.game, event.tip_off);
     let side = side(event.team, event.home, event.away);
     let line_source: Cell = event.line_source.map(|source| source.name()).into();
     let (input, model, known_at) =
         (hex(event.input_version), hex(event.model_version), timestamp(event.known_at));
 
-    let mut slate = key(id);
+    let mut slate = key(id.into());
     slate.extend([
         status(event)?.into(),
         event.basis.name().into(),
@@ -174,12 +184,14 @@ pub fn prediction(event: &Prediction) -> Result<PredictionRows<'_>, String> {
         input.clone(),
         model.clone(),
     ]);
+    slate.extend(voided(event.voided));
 
-    let mut shared = key(id);
+    let mut shared = key(id.into());
     shared.push(event.name.as_str().into());
     shared.extend(fixture);
     shared.extend(side);
     shared.extend([event.basis.name().into(), known_at, line_source, input, model]);
+    shared.extend(voided(event.voided));
 
     let system_rows = |prediction: &SystemPrediction| match &prediction.outcome {
         SystemOutcome::Predicted(predicted) => Some(system_rows(prediction.system.name(), predicted)),
@@ -259,9 +271,10 @@ fn quality_flags(quality_flags: &[QualityFlag]) -> Cell<'static> {
 
 /// Converts a feature vector to a row.
 pub fn features(event: &Features) -> Row<'_> {
-    let mut row = key(PlayerGameId { player: event.player, game: event.game });
+    let id = PlayerGameDateId { player: event.player, game: event.game, date: event.date };
+    let mut row = key(id.into());
     row.push(event.name.as_str().into());
-    row.extend(fixture(event.date, event.game, event.tip_off));
+    row.extend(fixture(event.game, event.tip_off));
     row.extend(side(event.team, event.home, event.away));
     let eligibility = match event.eligibility {
         Eligibility::Eligible => "eligible",
@@ -281,6 +294,7 @@ pub fn features(event: &Features) -> Row<'_> {
         quality_flags(&event.quality_flags),
         object(missing.collect()),
     ]);
+    row.extend(voided(event.voided));
     row.extend(
         (0..FEATURES.len()).map(|i| Cell::from(event.vector.get(i).and_then(|feature| feature.value()))),
     );
@@ -308,7 +322,8 @@ const fn missing_reason(reason: MissingReason) -> &'static str {
 pub fn player_game(event: &PlayerGame) -> Result<Option<Row<'_>>, String> {
     let last = event.revisions.last().ok_or("the event of a player's game has no revision")?;
     let Some(line) = &last.stats else { return Ok(None) };
-    let mut row = key(PlayerGameId { player: event.player, game: event.game });
+    let (player, game, matchup) = (event.player, event.game, event.matchup);
+    let mut row = key(PlayerMatchupGameId { player, game, matchup }.into());
     row.extend([
         display(event.game.season()),
         display(last.date),

@@ -22,9 +22,9 @@ pub fn split(mut records: Vec<Record>) -> impl DoubleEndedIterator<Item = Batch>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{RecordChange, SinkTopic, TopicPartitionOffset, window::Ranges};
+    use crate::{RecordChange, RowKey, SinkTopic, TopicPartitionOffset, window::Ranges};
     use proptest::prelude::*;
-    use schemas::{GameId, PlayerGameId, PlayerId};
+    use schemas::{EasternDate, GameId, PlayerGameDateId, PlayerId, PlayerMatchupGameId, Team};
     use std::collections::BTreeMap;
 
     /// Records of two inputs with three partitions each, with offset gaps, in any order.
@@ -37,13 +37,14 @@ mod tests {
                 let offset = ends.entry((input, partition)).or_default();
                 *offset += gap;
                 // All records of a key are in one partition.
-                let id = PlayerGameId {
-                    player: PlayerId(player * 3 + partition as u32),
-                    game: GameId(22_300_061),
-                };
+                let (player, game) = (PlayerId(player * 3 + partition as u32), GameId(22_300_061));
+                let date = EasternDate(19_700);
+                let matchup = schemas::Matchup::new(Team::BOS, Team::NYK).unwrap();
                 let change = match input {
-                    SinkTopic::Features => RecordChange::Features(id, None),
-                    _ => RecordChange::PlayerGame(id, None),
+                    SinkTopic::Features => {
+                        RecordChange::Features(PlayerGameDateId { player, game, date }, None)
+                    }
+                    _ => RecordChange::PlayerGame(PlayerMatchupGameId { player, game, matchup }, None),
                 };
                 Record { coordinates: TopicPartitionOffset { input, partition, offset: *offset }, change }
             };
@@ -56,10 +57,10 @@ mod tests {
             .get(&(coordinates.input, coordinates.partition))
             .is_some_and(|range| range.contains(coordinates.offset))
     }
-    fn newest<'a>(batches: impl Iterator<Item = &'a Batch>) -> BTreeMap<(SinkTopic, PlayerGameId), i64> {
+    fn newest<'a>(batches: impl Iterator<Item = &'a Batch>) -> BTreeMap<(SinkTopic, RowKey), i64> {
         let records = batches.flat_map(|batch| &batch.records);
         records
-            .map(|record| ((record.coordinates.input, record.change.id()), record.coordinates.offset))
+            .map(|record| ((record.coordinates.input, record.change.key()), record.coordinates.offset))
             .collect()
     }
 

@@ -19,7 +19,7 @@ pub use crate::column::{Column, ColumnType};
 
 /// Version of the table definitions and of the conversion of events to rows. It is part of every batch id, so a change of it makes the
 /// sink rebuild the warehouse.
-pub const TABLES_VERSION: u32 = 1;
+pub const TABLES_VERSION: u32 = 2;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
@@ -66,6 +66,8 @@ pub const SOURCE_COLUMNS: [Column; 5] = [
 
 const PLAYER: Column = integer("player_id", "Id of the player at nba.com");
 const GAME: Column = text("game_id", "Id of the game at nba.com, ten digits");
+const MATCHUP: Column =
+    text("matchup", "Three-letter codes of the two teams of the game, in alphabetical order: BOS-NYK");
 const NAME: Column = text("player_name", "Name of the player, as nba.com most recently spelled it");
 pub(crate) const DATE: Column = date("game_date", "US Eastern calendar day of the game");
 const SEASON: Column = text("season", "Season, for example 2023-24");
@@ -102,15 +104,26 @@ const MODEL_VERSION: Column = text(
     "Hash of the predictor's code, constants and model artifact, 16 hexadecimal digits",
 );
 
+const VOIDED: Column = boolean(
+    "voided",
+    "True if the issued row is void, because its game, its date or its team no longer stands. All other columns are as issued",
+);
+const VOIDED_AT: Column =
+    timestamp("voided_at", "Time at which it became known that the row is void. NULL: the row is not void");
+const VOID_REASON: Column = text(
+    "void_reason",
+    "called_off: the game was canceled or postponed. moved: it has another date. opponent_changed: the team does not play in it. retracted: all observations of it were retracted. NULL: the row is not void",
+);
+
 pub const PREDICTIONS: Table = Table {
     name: "player_prop_predictions",
-    doc: "Predictions of a player's points: one row per game, player, prediction system and line offset",
-    key: &["game_id", "player_id", "system", "line_offset"],
+    doc: "Predictions of a player's points: one row per game, date, player, prediction system and line offset",
+    key: &["game_id", "player_id", "game_date", "system", "line_offset"],
     columns: &[
         PLAYER,
         GAME,
-        NAME,
         DATE,
+        NAME,
         SEASON,
         TIP_OFF,
         TEAM,
@@ -121,6 +134,9 @@ pub const PREDICTIONS: Table = Table {
         LINE_SOURCE,
         INPUT_VERSION,
         MODEL_VERSION,
+        VOIDED,
+        VOIDED_AT,
+        VOID_REASON,
         text(
             "system",
             "Prediction system: moving_average, zone_matchup_v1, similarity_balanced_v1, ensemble_v1 or learned_v1",
@@ -144,17 +160,18 @@ pub const PREDICTIONS: Table = Table {
     has_epoch_guard: false,
 };
 /// Number of leading columns of [`PREDICTIONS`] that are equal in all rows of one event.
-pub const PREDICTION_SHARED: usize = 14;
+pub const PREDICTION_SHARED: usize = 17;
 /// Number of columns after the [`PREDICTION_SHARED`] ones that are equal in all rows of one event and system.
 pub const PREDICTION_SYSTEM: usize = 5;
 
 pub const SLATE: Table = Table {
     name: "player_slate",
-    doc: "Candidates of each game: one row per game and player, with status predicted or the reason why there is no prediction",
-    key: &["game_id", "player_id"],
+    doc: "Candidates of each game: one row per game, date and player, with status predicted or the reason why there is no prediction",
+    key: &["game_id", "player_id", "game_date"],
     columns: &[
         PLAYER,
         GAME,
+        DATE,
         text(
             "status",
             "predicted, or the reason why there is no prediction: no_side, ruled_out, too_few_appearances, too_few_minutes; for an eligible candidate, the reason of the first system in the order moving_average, zone_matchup_v1, similarity_balanced_v1, ensemble_v1, learned_v1",
@@ -162,7 +179,6 @@ pub const SLATE: Table = Table {
         BASIS,
         KNOWN_AT,
         NAME,
-        DATE,
         SEASON,
         TIP_OFF,
         TEAM,
@@ -185,6 +201,9 @@ pub const SLATE: Table = Table {
         ),
         INPUT_VERSION,
         MODEL_VERSION,
+        VOIDED,
+        VOIDED_AT,
+        VOID_REASON,
     ],
     has_epoch_guard: true,
 };
@@ -192,10 +211,11 @@ pub const SLATE: Table = Table {
 pub const PLAYER_GAMES: Table = Table {
     name: "player_games",
     doc: "Box scores: one row per game and player in the newest box score of the game",
-    key: &["game_id", "player_id"],
+    key: &["game_id", "player_id", "matchup"],
     columns: &[
         PLAYER,
         GAME,
+        MATCHUP,
         SEASON,
         DATE,
         NAME,
@@ -232,11 +252,11 @@ pub const PLAYER_GAMES: Table = Table {
     has_epoch_guard: true,
 };
 
-const FEATURES_FRONT: [Column; 17] = [
+const FEATURES_FRONT: [Column; 20] = [
     PLAYER,
     GAME,
-    NAME,
     DATE,
+    NAME,
     SEASON,
     TIP_OFF,
     TEAM,
@@ -259,6 +279,9 @@ const FEATURES_FRONT: [Column; 17] = [
     ),
     QUALITY_FLAGS,
     json("missing_features", "Object that maps each feature without a value to the reason why it has none"),
+    VOIDED,
+    VOIDED_AT,
+    VOID_REASON,
 ];
 const fn feature_columns() -> [Column; FEATURES_FRONT.len() + FEATURE_COLUMNS.len()] {
     let mut columns = [PLAYER; FEATURES_FRONT.len() + FEATURE_COLUMNS.len()];
@@ -275,8 +298,8 @@ const fn feature_columns() -> [Column; FEATURES_FRONT.len() + FEATURE_COLUMNS.le
 }
 pub const FEATURE_ROWS: Table = Table {
     name: "features",
-    doc: "Input of the predictor: one row per game and player. A feature without a value is NULL; missing_features has the reason",
-    key: &["game_id", "player_id"],
+    doc: "Input of the predictor: one row per game, date and player. A feature without a value is NULL; missing_features has the reason",
+    key: &["game_id", "player_id", "game_date"],
     columns: &feature_columns(),
     has_epoch_guard: true,
 };

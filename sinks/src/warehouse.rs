@@ -9,11 +9,11 @@ use crate::{
     counters::Counters,
     plan::{BatchId, BatchPlan},
     progress::Progress,
-    record::{SinkTopic, TopicPartitionOffset},
+    record::{RowKey, SinkTopic, TopicPartitionOffset},
     window::Batch,
     write_summary::WriteSummary,
 };
-use schemas::{PlayerGameId, Timestamp};
+use schemas::Timestamp;
 use std::{collections::HashSet, time::Duration};
 
 /// Stores the current row of every key. A method that returns `Progress` may need more than one call: after `Pending`, the next call with
@@ -39,8 +39,8 @@ pub trait Warehouse: Send {
     /// Returns those of the given keys that have a live row.
     fn existing_keys(
         &self,
-        keys: &[(SinkTopic, PlayerGameId)],
-    ) -> Result<Progress<HashSet<(SinkTopic, PlayerGameId)>>, WarehouseError>;
+        keys: &[(SinkTopic, RowKey)],
+    ) -> Result<Progress<HashSet<(SinkTopic, RowKey)>>, WarehouseError>;
     /// Makes this log the owner of the warehouse, and raises and returns the warehouse epoch. Rows stay readable while the log is read
     /// from its start.
     fn take_ownership(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError>;

@@ -3,9 +3,8 @@
 //! Invariant: records read = records of the batch + superseded + rejected + filtered, where a record is superseded by a later record with
 //! the same key in the same batch; every record of a batch is in the input ranges of the batch.
 //! Not here: reading the clock (the caller passes the current time); planning and writing a batch (`plan`, `warehouse`).
-use crate::record::{Record, RecordChange, SinkTopic, TopicPartitionOffset};
+use crate::record::{Record, RecordChange, RowKey, SinkTopic, TopicPartitionOffset};
 use rustc_hash::FxHashMap;
-use schemas::PlayerGameId;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Limits at which a batch is closed.
@@ -130,14 +129,14 @@ struct Open {
     superseded: usize,
     ranges: Ranges,
     records: Vec<Record>,
-    newest: FxHashMap<(SinkTopic, PlayerGameId), usize>,
+    newest: FxHashMap<(SinkTopic, RowKey), usize>,
 }
 impl Open {
     fn add(&mut self, coordinates: TopicPartitionOffset, change: RecordChange) {
         let fresh = Range { first: coordinates.offset, end: coordinates.offset + 1 };
         let range = self.ranges.entry((coordinates.input, coordinates.partition)).or_insert(fresh);
         *range = Range { first: range.first.min(fresh.first), end: range.end.max(fresh.end) };
-        let slot = *self.newest.entry((coordinates.input, change.id())).or_insert(self.records.len());
+        let slot = *self.newest.entry((coordinates.input, change.key())).or_insert(self.records.len());
         match self.records.get_mut(slot) {
             None => self.records.push(Record { coordinates, change }),
             Some(previous) => {
@@ -225,11 +224,11 @@ impl Window {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use schemas::{GameId, PlayerId};
+    use schemas::{EasternDate, GameId, PlayerGameDateId, PlayerId};
 
     const LIMITS: BatchLimits = BatchLimits { records: 4, bytes: 100, age_ms: 50 };
-    fn key(player: u32) -> PlayerGameId {
-        PlayerGameId { player: PlayerId(player), game: GameId(22_300_061) }
+    fn key(player: u32) -> PlayerGameDateId {
+        PlayerGameDateId { player: PlayerId(player), game: GameId(22_300_061), date: EasternDate(19_000) }
     }
     fn at(partition: i32, offset: i64) -> TopicPartitionOffset {
         TopicPartitionOffset { input: SinkTopic::Features, partition, offset }
@@ -308,7 +307,7 @@ mod tests {
                 // Leaves offset gaps, as compaction and control records do.
                 next[partition as usize] += 1 + i64::from(player % 2);
                 let id = key(player * 3 + partition as u32);
-                ends.insert(id, offset);
+                ends.insert(RowKey::from(id), offset);
                 batches.extend(window.push(now, at(partition, offset), RecordChange::Features(id, None), bytes));
             }
             batches.extend(window.close(CloseReason::Shutdown));
@@ -321,7 +320,7 @@ mod tests {
                 for record in &batch.records {
                     let TopicPartitionOffset { input, partition, offset } = record.coordinates;
                     prop_assert!(batch.ranges[&(input, partition)].contains(offset));
-                    newest.insert(record.change.id(), offset);
+                    newest.insert(record.change.key(), offset);
                 }
             }
             prop_assert_eq!(newest, ends);

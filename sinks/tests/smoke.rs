@@ -13,7 +13,7 @@ mod real;
 use conformance::{LOG, NOW, done, events::*, record};
 use real::skipped;
 use reqwest::Method;
-use schemas::{GameId, Line, PlayerGameId};
+use schemas::{GameId, Line, PlayerGameDateId};
 use serde_json::{Value, json};
 use sinks::{
     Batch, BatchPlan, BigQuery, Progress, RecordChange, Warehouse, WriteSummary, WriterId,
@@ -120,7 +120,7 @@ fn fresh(inline_bytes: Option<usize>) -> Option<(BigQuery, Calls)> {
 /// Returns a batch with this number of predictions in a season, and its plan.
 fn batch(players: u32, season: u32, from: i64) -> (Batch, BatchPlan) {
     let at = |n: u32| {
-        let id = PlayerGameId { game: GameId(20_000_061 + season % 100 * 100_000), ..id(n, 61) };
+        let id = PlayerGameDateId { game: GameId(20_000_061 + season % 100 * 100_000), ..id(n, 61) };
         record(from + i64::from(n), RecordChange::Prediction(id, Some(prediction(id, Line(2450)))))
     };
     let batch = Batch::from_records((0..players).map(at)).unwrap();
@@ -310,7 +310,7 @@ fn one_query_text_gives_the_same_rows_on_sqlite_and_bigquery() {
         .map(|n| (n, RecordChange::Prediction(id(n, 61), Some(prediction(id(n, 61), Line(2450))))))
         .collect();
     records.push((4, RecordChange::Prediction(id(4, 61), Some(ruled_out(id(4, 61))))));
-    records.push((5, RecordChange::PlayerGame(id(5, 61), Some(player_game(id(5, 61), Some(3))))));
+    records.push((5, RecordChange::PlayerGame(played(id(5, 61)), Some(player_game(id(5, 61), Some(3))))));
     let records: Vec<_> = records.into_iter().map(|(n, change)| record(i64::from(n) + 1, change)).collect();
     let batch = Batch::from_records(records.clone()).unwrap();
     let plan = BatchPlan::new(WriterId { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);

@@ -50,8 +50,8 @@ fn evening(w: &mut dyn Warehouse) -> EasternDate {
             record(1, RecordChange::Prediction(a, Some(prediction(a, Line(2450))))),
             record(2, RecordChange::Prediction(b, Some(prediction(b, Line(1200))))),
             record(3, RecordChange::Prediction(c, Some(ruled_out(c)))),
-            record(4, RecordChange::PlayerGame(a, Some(player_game(a, Some(25))))),
-            record(5, RecordChange::PlayerGame(d, Some(player_game(d, Some(2))))),
+            record(4, RecordChange::PlayerGame(played(a), Some(player_game(a, Some(25))))),
+            record(5, RecordChange::PlayerGame(played(d), Some(player_game(d, Some(2))))),
             record(6, RecordChange::Features(a, Some(features(a, 1)))),
         ],
     );
@@ -276,7 +276,7 @@ fn deleted_rows_are_in_no_view() {
         &mut w,
         &[
             record(10, RecordChange::Prediction(id(1, 61), None)),
-            record(11, RecordChange::PlayerGame(id(4, 61), None)),
+            record(11, RecordChange::PlayerGame(played(id(4, 61)), None)),
             record(12, RecordChange::Features(id(1, 61), None)),
         ],
     );

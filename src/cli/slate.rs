@@ -38,10 +38,12 @@ fn status_text(report: &StatusReport) -> String {
             game.players.to_string(),
             game.candidates.to_string(),
             game.predicted.to_string(),
+            game.voided.to_string(),
             game.problems.join("; "),
         ]
     });
-    let header = ["game", "tip-off", "state", "score", "players", "candidates", "predicted", "problems"];
+    let header =
+        ["game", "tip-off", "state", "score", "players", "candidates", "predicted", "void", "problems"];
     output::table(header, rows)
 }
 
@@ -71,15 +73,20 @@ fn coverage_text(report: &CoverageReport) -> String {
     let players = players.iter().map(|player| {
         let team = player.team.clone().unwrap_or_else(|| "–".into());
         let (id, game) = (player.player_id.to_string(), player.game_id.clone());
-        [player.player_name.clone(), id, team, game, player.status.clone()]
+        let status = match &player.void_reason {
+            Some(reason) => format!("void ({reason})"),
+            None => player.status.clone(),
+        };
+        [player.player_name.clone(), id, team, game, status]
     });
     let players = output::table(["player", "id", "team", "game", "eligibility"], players);
     format!("{counts}\n\n{players}")
 }
 
-/// Formats the predicted candidates of a slate as a table.
+/// Formats the predicted candidates of a slate as a table, without those whose row is void.
 pub fn table(slate: &[PlayerSlate]) -> String {
     let predicted = slate.iter().filter(|player| player.status == "predicted");
+    let predicted = predicted.filter(|player| player.void_reason.is_none());
     let header =
         ["player", "game", "line", "moving", "zone", "similar", "ensemble", "learned", "P(over) %", "call"];
     output::table(header, predicted.map(slate_row))

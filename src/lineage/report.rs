@@ -62,6 +62,9 @@ pub struct PredictionReport {
     pub line_source: Option<&'static str>,
     pub omitted_line_offsets: Vec<i32>,
     pub quality_flags: Vec<&'static str>,
+    /// When it became known that the prediction is void, and why; `None` unless it is void.
+    pub voided_at: Option<String>,
+    pub void_reason: Option<&'static str>,
     pub systems: Vec<SystemReport>,
 }
 impl PredictionReport {
@@ -85,6 +88,8 @@ impl PredictionReport {
             line_source: prediction.line_source.map(|source| source.name()),
             omitted_line_offsets: prediction.omitted_line_offsets.clone(),
             quality_flags: flag_names(&prediction.quality_flags),
+            voided_at: prediction.voided.map(|voided| voided.at.to_string()),
+            void_reason: prediction.voided.map(|voided| voided.reason.name()),
             systems: prediction.systems.iter().map(SystemReport::new).collect(),
         }
     }

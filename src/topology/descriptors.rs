@@ -5,7 +5,7 @@
 //! Not here: the functions that connect processors and topics (`nodes`), the specs of the topics (`topic_specs`).
 use crate::ingest;
 use processors::{
-    feature_builder::FeatureBuilder, games::Games, loader, markets::Markets,
+    feature_builder::FeatureBuilder, fixtures::Fixtures, games::Games, loader, markets::Markets,
     materialized_view::MaterializedView, name_resolver::NameResolver, slate::Slate, team_form::TeamForms,
 };
 use runtime::{engine::ProcessorKind, subscription::Subscription};
@@ -98,7 +98,7 @@ pub(super) const SCHEDULE_LOADER: ProcessorDescriptor =
 pub(super) const BOX_SCORE_LOADER: ProcessorDescriptor = loader(
     "box-score-loader",
     &[t::RAW_BOX_SCORES.info],
-    &[t::BOX_SCORE_OBSERVATIONS.info, t::NAME_OBSERVATIONS.info],
+    &[t::BOX_SCORE_OBSERVATIONS.info, t::FINAL_BOX_SCORE_OBSERVATIONS.info, t::NAME_OBSERVATIONS.info],
 );
 pub(super) const ROSTER_LOADER: ProcessorDescriptor = loader(
     "roster-loader",
@@ -121,14 +121,15 @@ pub(super) const PREDICTOR: ProcessorDescriptor = ProcessorDescriptor {
 };
 
 /// All processors, upstream first.
-pub static PROCESSORS: [ProcessorDescriptor; 11] = [
+pub static PROCESSORS: [ProcessorDescriptor; 12] = [
     SCHEDULE_LOADER,
     BOX_SCORE_LOADER,
     ROSTER_LOADER,
     ODDS_LOADER,
     view::<NameResolver>(&[t::NAME_OBSERVATIONS.info, t::IDENTITY_LINKS.info], &[t::NAMES.info]),
+    view::<Fixtures>(&[t::GAME_OBSERVATIONS.info, t::FINAL_BOX_SCORE_OBSERVATIONS.info], &[t::FIXTURES.info]),
     view::<Games>(
-        &[t::GAME_OBSERVATIONS.info, t::BOX_SCORE_OBSERVATIONS.info, t::NAMES.info],
+        &[t::FIXTURES.info, t::BOX_SCORE_OBSERVATIONS.info, t::NAMES.info],
         &[t::GAMES.info, t::TEAM_GAMES.info, t::PLAYER_GAMES.info],
     ),
     view::<Markets>(

@@ -14,6 +14,7 @@ use super::{
 };
 use processors::{
     feature_builder::{self, FeatureBuilder},
+    fixtures::{self, Fixtures},
     games::{self, Games},
     loader::Observation,
     markets::{self, Markets},
@@ -23,7 +24,7 @@ use processors::{
     team_form::{self, TeamForms},
 };
 use runtime::engine::{Input, MaterializedViewNode, Output, ProcessorNode, StatelessNode, stream, table};
-use schemas::{MatchupGameId, PlayerGameId, TeamFormId, TeamGameId, raw::RawEvent};
+use schemas::raw::RawEvent;
 use topics::{self as t, Topic};
 
 /// Builds all processors, upstream first.
@@ -34,6 +35,7 @@ pub fn topology(predictor: Predictor) -> Vec<Box<dyn ProcessorNode>> {
         roster_loader(),
         odds_loader(),
         name_resolver(),
+        fixtures(),
         games(),
         markets(),
         team_form(),
@@ -60,14 +62,15 @@ macro_rules! observations {
     };
 }
 fn schedule_loader() -> Box<dyn ProcessorNode> {
-    let games =
-        observations!(GAME_OBSERVATIONS, Game, |game| matchup_key(game.fixture.home, game.fixture.away));
+    let games = observations!(GAME_OBSERVATIONS, Game, |game| game.game.to_string());
     loader(&SCHEDULE_LOADER, &t::RAW_SCHEDULES, vec![games])
 }
 fn box_score_loader() -> Box<dyn ProcessorNode> {
     let box_scores =
         observations!(BOX_SCORE_OBSERVATIONS, BoxScore, |score| matchup_key(score.team, score.opponent));
-    loader(&BOX_SCORE_LOADER, &t::RAW_BOX_SCORES, vec![box_scores, names()])
+    let final_box_scores =
+        observations!(FINAL_BOX_SCORE_OBSERVATIONS, FinalBoxScore, |score| score.game.to_string());
+    loader(&BOX_SCORE_LOADER, &t::RAW_BOX_SCORES, vec![box_scores, final_box_scores, names()])
 }
 fn odds_loader() -> Box<dyn ProcessorNode> {
     let odds = observations!(ODDS_OBSERVATIONS, Odds, |odds| matchup_key(odds.home, odds.away));
@@ -101,11 +104,25 @@ fn name_resolver() -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// Creates the processor `games`: game and box score observations, name lookup results → games, team games, player games.
+/// Creates the processor `fixtures`: game observations, final box scores of nbacom → teams and dates of each game, by pair of teams.
+fn fixtures() -> Box<dyn ProcessorNode> {
+    use fixtures::In;
+    Box::new(MaterializedViewNode::new(
+        Fixtures,
+        vec![
+            stream(&t::GAME_OBSERVATIONS, In::Game),
+            stream(&t::FINAL_BOX_SCORE_OBSERVATIONS, In::FinalBoxScore),
+        ],
+        vec![Output::table(&t::FIXTURES, |row| Some(row))],
+        |_, key, _| key.parse().ok(),
+    ))
+}
+
+/// Creates the processor `games`: fixtures, box score observations, name lookup results → games, team games, player games.
 fn games() -> Box<dyn ProcessorNode> {
     use games::{In, Out, OutputKey};
     let inputs: Vec<Input<In>> = vec![
-        stream(&t::GAME_OBSERVATIONS, In::Game),
+        table(&t::FIXTURES, In::Fixtures),
         stream(&t::BOX_SCORE_OBSERVATIONS, In::BoxScore),
         table(&t::NAMES, In::Names),
     ];
@@ -114,12 +131,10 @@ fn games() -> Box<dyn ProcessorNode> {
         Output::table(&t::TEAM_GAMES, |out| if let Out::TeamGame(row) = out { Some(row) } else { None }),
         Output::table(&t::PLAYER_GAMES, |out| if let Out::PlayerGame(row) = out { Some(row) } else { None }),
     ];
-    Box::new(MaterializedViewNode::new(Games, inputs, outputs, |topic, key, matchup| match topic {
-        name if name == t::GAMES.info.name => key.parse::<MatchupGameId>().ok().map(OutputKey::Game),
-        name if name == t::TEAM_GAMES.info.name => {
-            key.parse::<TeamGameId>().ok().map(|id| OutputKey::TeamGame(id, *matchup))
-        }
-        _ => key.parse::<PlayerGameId>().ok().map(|id| OutputKey::PlayerGame(id, *matchup)),
+    Box::new(MaterializedViewNode::new(Games, inputs, outputs, |topic, key, _| match topic {
+        name if name == t::GAMES.info.name => key.parse().ok().map(OutputKey::Game),
+        name if name == t::TEAM_GAMES.info.name => key.parse().ok().map(OutputKey::TeamGame),
+        _ => key.parse().ok().map(OutputKey::PlayerGame),
     }))
 }
 
@@ -143,11 +158,9 @@ fn markets() -> Box<dyn ProcessorNode> {
             |out| if let Out::QuotedPlayers(row) = out { Some(row) } else { None },
         ),
     ];
-    Box::new(MaterializedViewNode::new(Markets, inputs, outputs, |topic, key, matchup| match topic {
-        name if name == t::MARKETS.info.name => key.parse().ok().map(|id| OutputKey::Market(id, *matchup)),
-        name if name == t::AVAILABILITY.info.name => {
-            key.parse().ok().map(|id| OutputKey::Availability(id, *matchup))
-        }
+    Box::new(MaterializedViewNode::new(Markets, inputs, outputs, |topic, key, _| match topic {
+        name if name == t::MARKETS.info.name => key.parse().ok().map(OutputKey::Market),
+        name if name == t::AVAILABILITY.info.name => key.parse().ok().map(OutputKey::Availability),
         _ => key.parse().ok().map(OutputKey::QuotedPlayers),
     }))
 }
@@ -163,15 +176,13 @@ fn team_form() -> Box<dyn ProcessorNode> {
             table(&t::NAMES, In::Names),
         ],
         vec![Output::table(&t::TEAM_FORMS, |row| Some(row))],
-        |_, key, team| {
-            key.parse::<TeamFormId>().ok().map(|id| OutputKey::Form { team: *team, game: id.game })
-        },
+        |_, key, _| key.parse().ok().map(OutputKey::Form),
     ))
 }
 
 /// Creates the processor `slate`: games, team forms, quoted players → candidates (players who may appear) of each game.
 fn slate() -> Box<dyn ProcessorNode> {
-    use slate::{In, OutputKey};
+    use slate::In;
     Box::new(MaterializedViewNode::new(
         Slate,
         vec![
@@ -180,7 +191,7 @@ fn slate() -> Box<dyn ProcessorNode> {
             table(&t::QUOTED_PLAYERS, In::QuotedPlayers),
         ],
         vec![Output::table(&t::SLATE_ENTRIES, |row| Some(row))],
-        |_, key, matchup| key.parse().ok().map(|id| OutputKey { id, matchup: *matchup }),
+        |_, key, _| key.parse().ok(),
     ))
 }
 

@@ -4,12 +4,12 @@
 //! Not here: computing of predictions (`processors::predictor`).
 use processors::predictor::Predictor;
 use runtime::engine::{ProcessorOutput, StatelessProcessor};
-use schemas::{PlayerGameId, Timestamp, features::Features, prediction::Prediction};
+use schemas::{PlayerGameDateId, Timestamp, features::Features, prediction::Prediction};
 
 /// The predictor: computes predictions from features.
 pub struct Predict(pub Predictor);
 impl StatelessProcessor for Predict {
-    type In = (PlayerGameId, Option<Features>);
+    type In = (PlayerGameDateId, Option<Features>);
     type Out = Prediction;
     fn version(&self) -> i64 {
         self.0.version()

@@ -1,6 +1,6 @@
 //! The definitions of the warehouse's tables and views: all of them, those that are missing, and creating the missing ones.
 //!
-//! Invariant: `ddl` and `plan` change nothing; `apply` drops no table and no column.
+//! Invariant: `ddl` and `plan` change nothing; `apply` loses no row. In a SQLite file of an earlier version, it moves the rows to new tables.
 //! Not here: the definitions themselves (crate `sinks`).
 use super::target::{WarehouseTarget, connect, path_in};
 use crate::{app::App, await_done::await_done};
@@ -64,8 +64,12 @@ pub fn plan(app: &App) -> Result<Statements> {
         WarehouseTarget::Folder(folder) if !path_in(folder).exists() => {
             SchemaDiff { missing: vec![sqlite_ddl()], ..SchemaDiff::default() }
         }
-        // Opening fails if a table in the file has another definition than the one that `warehouse ddl` prints.
-        WarehouseTarget::Folder(_) => app.warehouse().open_read_only().map(|_| SchemaDiff::default())?,
+        // This fails if a table in the file has another definition than the one that `warehouse ddl` prints and cannot be migrated.
+        WarehouseTarget::Folder(folder) => {
+            let statements = Sqlite::pending_statements(&path_in(folder))?;
+            let statements = statements.map(|statements| statements.trim().trim_end_matches(';').to_owned());
+            SchemaDiff { missing: statements.into_iter().collect(), ..SchemaDiff::default() }
+        }
         WarehouseTarget::Dataset(options) => connect(options)?.plan()?,
     };
     let statements = diff.statements().cloned().collect();
@@ -73,16 +77,17 @@ pub fn plan(app: &App) -> Result<Statements> {
     Ok(Statements { warehouse: app.warehouse().name(), datasets, statements, conflicts })
 }
 
-/// Creates what is missing in the warehouse.
+/// Creates what is missing in the warehouse, and migrates the tables of an earlier version.
 ///
 /// # Errors
 /// If the warehouse cannot be opened or changed.
 pub fn apply(app: &App) -> Result<Applied> {
     let created = match app.warehouse() {
         WarehouseTarget::Folder(folder) => {
-            let is_new = !path_in(folder).exists();
+            let path = path_in(folder);
+            let is_changed = !path.exists() || Sqlite::pending_statements(&path)?.is_some();
             app.warehouse().open()?;
-            usize::from(is_new)
+            usize::from(is_changed)
         }
         WarehouseTarget::Dataset(options) => {
             let mut bigquery = connect(options)?;

@@ -19,7 +19,7 @@ use runtime::{
     subscription::{ReadLimits, RunContext},
 };
 use runtime_embedded::EmbeddedLog;
-use schemas::{PlayerGameId, PlayerId, prediction::Prediction, raw::DeadLetter, wire};
+use schemas::{PlayerGameDateId, PlayerId, prediction::Prediction, raw::DeadLetter, wire};
 use serde_json::Value;
 use sinks::{
     SINK, subscription,
@@ -262,8 +262,8 @@ pub fn append(
     let partition = TopicPartition::new(topic, 0);
     let record_batches = storage.read(partition, 0, usize::MAX).unwrap();
     let record = record_batches.iter().flat_map(RecordBatch::records).next().unwrap().unwrap();
-    let own: PlayerGameId = record.key.parse().unwrap();
-    let other = PlayerGameId { player: PlayerId(own.player.0 + id_offset), ..own };
+    let own: PlayerGameDateId = record.key.parse().unwrap();
+    let other = PlayerGameDateId { player: PlayerId(own.player.0 + id_offset), ..own };
     let mut event: Prediction = wire::decode(record.value.unwrap()).unwrap();
     change(&mut event, other.player);
     let offset = storage.end_offsets(&[topic]).unwrap()[&partition];

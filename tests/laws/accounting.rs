@@ -110,7 +110,12 @@ pub fn check_candidates(content: &Content) -> usize {
     let keys = |topic: &str| {
         content.keys().filter(|(name, _)| *name == topic).map(|(_, key)| key.clone()).collect::<Vec<_>>()
     };
-    let candidates = keys(topics::SLATE_ENTRIES.info.name);
+    // A slate entry is of one pair of teams; a game on a date has entries of two pairs if its opponent changed.
+    let mut candidates: Vec<String> = keys(topics::SLATE_ENTRIES.info.name)
+        .iter()
+        .map(|key| key.rsplit_once('/').unwrap().0.to_owned())
+        .collect();
+    candidates.dedup();
     assert_eq!(candidates, keys(topics::FEATURES.info.name));
     assert_eq!(candidates, keys(topics::PREDICTIONS.info.name));
     candidates.len()

@@ -7,13 +7,13 @@
 use crate::{
     batch::batch,
     harness::{Content, Schedule, content, run},
-    histories::{fetched_at, season_with_faults, season_without_faults, states_game_dates, with_other_stats},
+    histories::{fetched_at, season_with_faults, season_without_faults, with_other_stats},
     log::{MemoryLog, append_raw},
     random::Random,
     seeds,
 };
 use schemas::{
-    GameId, PlayerGameId, RawId, Timestamp,
+    EasternDate, GameId, PlayerGameDateId, RawId, Timestamp,
     features::{Basis, Eligibility, Features},
     prediction::Prediction,
     raw::RawEvent,
@@ -24,7 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The feature row and the prediction row of a candidate: the decoded features, and the bytes of both rows.
+/// The feature row and the prediction row of a candidate: the decoded features, and the bytes of both rows. Whether a row is void may change
+/// at any time, so it is left out of both.
 pub struct CandidateRows {
     pub features: Features,
     pub bytes: [Vec<u8>; 2],
@@ -42,18 +43,24 @@ impl CandidateRows {
 }
 
 /// The rows of all candidates.
-pub type Candidates = BTreeMap<PlayerGameId, CandidateRows>;
+pub type Candidates = BTreeMap<PlayerGameDateId, CandidateRows>;
 
 pub fn rows(content: &Content) -> Candidates {
     let features = content.iter().filter(|((topic, _), _)| *topic == topics::FEATURES.info.name);
     features
         .map(|((_, key), bytes)| {
-            let features: Features = wire::decode(bytes).unwrap();
+            let mut features: Features = wire::decode(bytes).unwrap();
             let prediction_bytes = &content[&(topics::PREDICTIONS.info.name, key.clone())];
-            let prediction: Prediction = wire::decode(prediction_bytes).unwrap();
+            let mut prediction: Prediction = wire::decode(prediction_bytes).unwrap();
             assert_eq!((prediction.basis, prediction.known_at), (features.basis, features.known_at));
-            assert_eq!(prediction.tip_off, features.tip_off);
-            let rows = CandidateRows { features, bytes: [bytes.clone(), prediction_bytes.clone()] };
+            assert_eq!((prediction.tip_off, prediction.voided), (features.tip_off, features.voided));
+            let voided = features.voided.take();
+            assert!(
+                voided.is_none_or(|voided| features.basis == Basis::Issued && voided.at >= features.tip_off)
+            );
+            prediction.voided = None;
+            let bytes = [wire::encode(&features).unwrap(), wire::encode(&prediction).unwrap()];
+            let rows = CandidateRows { features, bytes };
             (key.parse().unwrap(), rows)
         })
         .collect()
@@ -148,16 +155,15 @@ impl SplitHistory {
             {
                 continue;
             }
-            let is_covered = !states_game_dates(event);
             // Copies of an event, which differ in their outcomes only, are withheld together.
-            let is_withheld = event.fetched_at < cutoff && is_covered && random.percent(withheld_percent);
+            let is_withheld = event.fetched_at < cutoff && random.percent(withheld_percent);
             let time = late_time(random);
             let fetched = *times.entry(event.id).or_insert(if is_withheld { time } else { event.fetched_at });
             let event = if fetched == event.fetched_at { event.clone() } else { fetched_at(event, fetched) };
             if random.percent(30) {
                 later.extend(with_other_stats(&event, time, random));
             }
-            if is_covered && event.retraction.is_none() && random.percent(retracted_percent) {
+            if event.retraction.is_none() && random.percent(retracted_percent) {
                 later.push(event.retracted(time.max(event.fetched_at), false, "wrong".into()));
             }
             if event.fetched_at < cutoff { before.push(event) } else { later.push(event) }
@@ -198,12 +204,18 @@ fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
             let is_compared =
                 |rows: &CandidateRows| rows.is_issued_prediction() && rows.features.tip_off == cutoff;
             for (id, rows) in all.iter().filter(|(_, rows)| is_compared(rows)) {
-                if let Some(rows_at_cutoff) = at_cutoff.get(id) {
+                if let Some(rows_at_cutoff) = at_cutoff.get(id).filter(|rows| rows.features.tip_off == cutoff)
+                {
                     assert_eq!(rows_at_cutoff.bytes, rows.bytes, "{id} uses facts fetched after its tip-off");
+                } else if let Some(rows_at_cutoff) = at_cutoff.get(id) {
+                    // A fetch at this instant reported that the game had started, so it became the tip-off.
+                    let Features { tip_off, quality_flags, .. } = rows.features.clone();
+                    let expected = Features { tip_off, quality_flags, ..rows_at_cutoff.features.clone() };
+                    assert_eq!(expected, rows.features, "{id} uses facts fetched after its tip-off");
                 } else {
                     // If a team form of the game is missing at the cutoff, the issued rows of the game may be derived only later. They
                     // still use only facts known before the cutoff.
-                    let forms = team_forms(&content_at_cutoff, id.game);
+                    let forms = team_forms(&content_at_cutoff, id.game, id.date);
                     assert!(
                         forms < 2,
                         "{id} was no candidate at its tip-off, although both teams had a form"
@@ -216,10 +228,11 @@ fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
     eprintln!("{compared} predictions compared");
 }
 
-/// Counts the team forms of a game.
-fn team_forms(content: &Content, game: GameId) -> usize {
+/// Counts the team forms of a game on a date.
+fn team_forms(content: &Content, game: GameId, date: EasternDate) -> usize {
     let forms = content.iter().filter(|((topic, _), _)| *topic == topics::TEAM_FORMS.info.name);
-    forms.filter(|(_, bytes)| wire::decode::<TeamForm>(bytes).unwrap().game == game).count()
+    let forms = forms.map(|(_, bytes)| wire::decode::<TeamForm>(bytes).unwrap());
+    forms.filter(|form| (form.game, form.date) == (game, date)).count()
 }
 
 #[test]

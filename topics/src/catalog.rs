@@ -7,12 +7,13 @@
 use schemas::{
     Event,
     features::Features,
+    fixture::GameFixtures,
     game::{Game, PlayerGame, TeamGame},
     identity::Names,
     market::{Availability, Market, QuotedPlayers},
     observation::{
-        BoxScoreObservation, GameObservation, InjuryObservation, LinkObservation, NamesObservation,
-        OddsObservation, RosterObservation,
+        BoxScoreObservation, FinalBoxScoreObservation, GameObservation, InjuryObservation, LinkObservation,
+        NamesObservation, OddsObservation, RosterObservation,
     },
     ops::{LedgerEntry, LogId, SinkBatchPlanned},
     prediction::Prediction,
@@ -81,7 +82,8 @@ topics! {
     RAW_SCHEDULES: RawEvent = "raw.schedules.v1", "request", PARTITIONS, Keep;
     RAW_ODDS: RawEvent = "raw.odds.v1", "request", PARTITIONS, Keep;
     RAW_ROSTERS: RawEvent = "raw.rosters.v1", "request", PARTITIONS, Keep;
-    GAME_OBSERVATIONS: GameObservation = "core.game-observations.v1", "matchup", PARTITIONS, Delete;
+    GAME_OBSERVATIONS: GameObservation = "core.game-observations.v2", "game", PARTITIONS, Delete;
+    FINAL_BOX_SCORE_OBSERVATIONS: FinalBoxScoreObservation = "core.final-box-score-observations.v1", "game", PARTITIONS, Delete;
     BOX_SCORE_OBSERVATIONS: BoxScoreObservation = "core.box-score-observations.v1", "matchup", PARTITIONS, Delete;
     ODDS_OBSERVATIONS: OddsObservation = "core.odds-observations.v1", "matchup", PARTITIONS, Delete;
     INJURY_OBSERVATIONS: InjuryObservation = "core.injury-observations.v1", "matchup", PARTITIONS, Delete;
@@ -89,16 +91,17 @@ topics! {
     NAME_OBSERVATIONS: NamesObservation = "core.name-observations.v1", "team", PARTITIONS, Delete;
     IDENTITY_LINKS: LinkObservation = "core.identity-links.v1", "team", PARTITIONS, Delete;
     NAMES: Names = "core.names.v1", "scope/team/source/date", PARTITIONS, Compact;
+    FIXTURES: GameFixtures = "core.fixtures.v1", "matchup/game", PARTITIONS, Compact;
     GAMES: Game = "core.games.v1", "matchup/game", PARTITIONS, Compact;
-    TEAM_GAMES: TeamGame = "core.team-games.v1", "team/game", PARTITIONS, Compact;
-    PLAYER_GAMES: PlayerGame = "core.player-games.v1", "player/game", PARTITIONS, Compact;
-    MARKETS: Market = "core.markets.v1", "player/game", PARTITIONS, Compact;
-    AVAILABILITY: Availability = "core.availability.v1", "player/game", PARTITIONS, Compact;
-    QUOTED_PLAYERS: QuotedPlayers = "core.quoted-players.v1", "matchup/game", PARTITIONS, Compact;
-    TEAM_FORMS: TeamForm = "ml.team-forms.v1", "matchup/game/team", PARTITIONS, Compact;
-    SLATE_ENTRIES: SlateEntry = "ml.slate-entries.v1", "player/game", PARTITIONS, Compact;
-    FEATURES: Features = "ml.features.v1", "player/game", PARTITIONS, Compact;
-    PREDICTIONS: Prediction = "ml.predictions.v1", "player/game", PARTITIONS, Compact;
+    TEAM_GAMES: TeamGame = "core.team-games.v2", "team/game/matchup", PARTITIONS, Compact;
+    PLAYER_GAMES: PlayerGame = "core.player-games.v2", "player/game/matchup", PARTITIONS, Compact;
+    MARKETS: Market = "core.markets.v2", "player/game/date/matchup", PARTITIONS, Compact;
+    AVAILABILITY: Availability = "core.availability.v2", "player/game/date/matchup", PARTITIONS, Compact;
+    QUOTED_PLAYERS: QuotedPlayers = "core.quoted-players.v2", "matchup/game/date", PARTITIONS, Compact;
+    TEAM_FORMS: TeamForm = "ml.team-forms.v2", "matchup/game/date/team", PARTITIONS, Compact;
+    SLATE_ENTRIES: SlateEntry = "ml.slate-entries.v2", "player/game/date/matchup", PARTITIONS, Compact;
+    FEATURES: Features = "ml.features.v2", "player/game/date", PARTITIONS, Compact;
+    PREDICTIONS: Prediction = "ml.predictions.v2", "player/game/date", PARTITIONS, Compact;
     LEDGER: LedgerEntry = "ops.ledger.v1", "processor", 1, Keep;
     SINK_BATCHES: SinkBatchPlanned = "ops.sink-batches.v1", "sink", 1, Compact;
     LOG_IDS: LogId = "ops.log-ids.v1", "log", 1, Keep;
@@ -141,7 +144,7 @@ mod tests {
         let mut names: Vec<&str> = ALL.iter().map(|topic| topic.name).collect();
         for name in &names {
             let parts: Vec<&str> = name.split('.').collect();
-            assert!(matches!(parts[..], ["raw" | "core" | "ml" | "ops", _, "v1"]), "{name}");
+            assert!(matches!(parts[..], ["raw" | "core" | "ml" | "ops", _, "v1" | "v2"]), "{name}");
         }
         names.sort_unstable();
         names.dedup();

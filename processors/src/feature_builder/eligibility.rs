@@ -19,8 +19,12 @@ const PLAYER: PlayerId = PlayerId(1);
 fn day(n: i32) -> EasternDate {
     "2025-01-10".parse::<EasternDate>().unwrap().plus_days(n)
 }
-fn id(n: i32) -> PlayerGameId {
-    PlayerGameId { player: PLAYER, game: GameId((22_400_100 + n) as u32) }
+fn game(n: i32) -> GameId {
+    GameId((22_400_100 + n) as u32)
+}
+fn id(n: i32) -> CandidateId {
+    let matchup = Matchup::new(Team::BOS, Team::NYK).unwrap();
+    CandidateId { player: PLAYER, game: game(n), date: day(n), matchup }
 }
 fn revision(n: i32, team: Team, known_at: Timestamp, minutes: i32, points: i32) -> PlayerGameRevision {
     let stats = BoxScoreStats { playing_time: PlayingTime(minutes * 60), points, ..BoxScoreStats::default() };
@@ -38,9 +42,10 @@ fn revision(n: i32, team: Team, known_at: Timestamp, minutes: i32, points: i32) 
     }
 }
 fn player_game(n: i32, revisions: Vec<PlayerGameRevision>) -> In {
+    let (player, game, matchup) = (PLAYER, game(n), Matchup::new(Team::BOS, Team::UTA).unwrap());
     In::PlayerGame(
-        id(n),
-        Some(PlayerGame { player: PLAYER, game: id(n).game, revisions, revisions_in_retrospect: None }),
+        PlayerMatchupGameId { player, game, matchup },
+        Some(PlayerGame { player, game, matchup, revisions, revisions_in_retrospect: None }),
     )
 }
 /// A game whose box score became known on the next morning.
@@ -72,7 +77,7 @@ fn entry(n: i32, sides: &[SideEvidence]) -> In {
             tip_estimated: false,
             issued: Some(candidacy),
             retrospective: None,
-            retracted_at: None,
+            end: None,
         }),
     )
 }
@@ -90,7 +95,7 @@ fn three_games(team: Team, minutes: i32) -> impl Iterator<Item = In> {
     [-6, -4, -2].into_iter().map(move |n| played(n, team, minutes))
 }
 fn row(driver: &ViewTestDriver<FeatureBuilder>, n: i32) -> &Features {
-    driver.row(&id(n)).unwrap()
+    driver.row(&PlayerGameDateId { player: PLAYER, game: game(n), date: day(n) }).unwrap()
 }
 
 #[test]
@@ -137,9 +142,12 @@ fn a_player_who_is_out_or_doubtful_is_ruled_out() {
     for (status, is_ruled_out) in [(InjuryStatus::Questionable, false), (InjuryStatus::Doubtful, true)] {
         let (known_at, reported_at) = (day(0).at(17, 5), day(0).at(17, 0));
         let view = AvailabilityView { known_at, reported_at, status, reason: String::new() };
+        let CandidateId { player, game, date, matchup } = id(0);
         let report = Availability {
-            player: PLAYER,
-            game: id(0).game,
+            player,
+            game,
+            date,
+            matchup,
             issued: Some(view),
             retrospective: None,
             issued_absent_since: None,

@@ -5,7 +5,7 @@
 //! Not here: the features computed from the appearances (`vector`).
 use crate::history::Cutoff;
 use schemas::{
-    GameId, Season, Timestamp,
+    GameId, Matchup, Season, Timestamp,
     features::{Comparable, DefenseTier, Streak},
     game::{PlayerGame, PlayerGameRevision},
     observation::BoxScoreStats,
@@ -43,9 +43,9 @@ impl<'a> Appearance<'a> {
 
 /// A player's appearances before a game.
 pub struct History<'a> {
-    /// Appearances in the season of the game, oldest first.
+    /// Appearances in the season of the game, oldest first, without the final of the cup.
     pub season: Vec<Appearance<'a>>,
-    /// Appearances against either of the game's two teams in the three years before the game, oldest first.
+    /// Appearances against either of the game's two teams in the three years before the game, oldest first, without the final of the cup.
     pub versus: Vec<Appearance<'a>>,
     /// The latest appearance before the cutoff, in any season and for any team.
     pub latest: Option<Appearance<'a>>,
@@ -60,7 +60,7 @@ const VERSUS_DAYS: i32 = 3 * 365;
 impl<'a> History<'a> {
     /// Selects the player's appearances before the game of a slate entry.
     pub fn before(
-        seasons: &'a BTreeMap<Season, BTreeMap<GameId, PlayerGame>>,
+        seasons: &'a BTreeMap<Season, BTreeMap<(GameId, Matchup), PlayerGame>>,
         entry: &SlateEntry,
         cutoff: Cutoff,
     ) -> Self {
@@ -75,7 +75,9 @@ impl<'a> History<'a> {
         };
         let games_of = |season: Season| seasons.get(&season).into_iter().flat_map(|games| games.values());
         let season_of_game = entry.game.season();
-        let mut season: Vec<Appearance<'a>> = games_of(season_of_game).filter_map(&mut as_of).collect();
+        let counts = |row: &&'a PlayerGame| row.game.counts_in_averages();
+        let mut season: Vec<Appearance<'a>> =
+            games_of(season_of_game).filter(counts).filter_map(&mut as_of).collect();
         season.sort_unstable_by_key(Appearance::order);
         let is_versus = |appearance: &Appearance<'a>| {
             opponents.contains(&appearance.revision.opponent)
@@ -83,6 +85,7 @@ impl<'a> History<'a> {
         };
         let earlier_games = (1..=3).flat_map(|years| games_of(Season(season_of_game.0 - years)));
         let earlier_versus = earlier_games
+            .filter(counts)
             .filter(|row| {
                 let revisions = cutoff.revisions(&row.revisions, row.revisions_in_retrospect.as_deref());
                 revisions.iter().any(|revision| opponents.contains(&revision.opponent))
@@ -92,11 +95,10 @@ impl<'a> History<'a> {
         let mut versus: Vec<Appearance<'a>> =
             earlier_versus.into_iter().chain(season.iter().copied()).filter(is_versus).collect();
         versus.sort_unstable_by_key(Appearance::order);
-        let latest = season.last().copied().or_else(|| {
-            let mut earlier_seasons = seasons.range(..season_of_game).rev();
-            earlier_seasons
-                .find_map(|(_, games)| games.values().filter_map(&mut as_of).max_by_key(Appearance::order))
-        });
+        let latest = seasons
+            .range(..=season_of_game)
+            .rev()
+            .find_map(|(_, games)| games.values().filter_map(&mut as_of).max_by_key(Appearance::order));
         History { season, versus, latest, known_at }
     }
     /// Returns the last `count` appearances of the season, newest first.

@@ -20,8 +20,13 @@ const GAME: GameId = GameId(22_400_050);
 fn day(n: i32) -> EasternDate {
     "2025-01-10".parse::<EasternDate>().unwrap().plus_days(n)
 }
-fn output_key(game: GameId) -> PlayerGameId {
-    PlayerGameId { player: PLAYER, game }
+fn output_key() -> PlayerGameDateId {
+    PlayerGameDateId { player: PLAYER, game: GAME, date: day(0) }
+}
+/// The key of the inputs about the predicted game.
+fn candidate() -> CandidateId {
+    let matchup = Matchup::new(Team::BOS, Team::NYK).unwrap();
+    CandidateId { player: PLAYER, game: GAME, date: day(0), matchup }
 }
 /// An appearance on day `n`.
 fn played(game: u32, n: i32, team: Team, points: i32, known_at: Timestamp) -> In {
@@ -38,10 +43,11 @@ fn played(game: u32, n: i32, team: Team, points: i32, known_at: Timestamp) -> In
         tip_off: day(n).at(19, 30),
         stats: Some(stats),
     };
-    let game = GameId(game);
+    let (game, matchup) = (GameId(game), Matchup::new(team, Team::MIA).unwrap());
+    let (revisions, revisions_in_retrospect) = (vec![revision], None);
     In::PlayerGame(
-        output_key(game),
-        Some(PlayerGame { player: PLAYER, game, revisions: vec![revision], revisions_in_retrospect: None }),
+        PlayerMatchupGameId { player: PLAYER, game, matchup },
+        Some(PlayerGame { player: PLAYER, game, matchup, revisions, revisions_in_retrospect }),
     )
 }
 /// An appearance that became known on the next morning.
@@ -76,9 +82,9 @@ fn entry(rostered: Option<(Team, Timestamp)>) -> In {
         tip_estimated: false,
         issued: Some(candidacy(rostered)),
         retrospective: None,
-        retracted_at: None,
+        end: None,
     };
-    In::Entry(output_key(GAME), Some(row))
+    In::Entry(candidate(), Some(row))
 }
 fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<FeatureBuilder> {
     let mut driver = ViewTestDriver::new(FeatureBuilder);
@@ -88,7 +94,7 @@ fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<FeatureBu
     driver
 }
 fn features(driver: &ViewTestDriver<FeatureBuilder>) -> &Features {
-    driver.row(&output_key(GAME)).expect("the candidate has no features")
+    driver.row(&output_key()).expect("the candidate has no features")
 }
 fn three_games() -> Vec<In> {
     (0..3).map(|n| on_time(22_400_010 + n, -7 + 2 * n as i32, 20)).collect()
@@ -169,6 +175,15 @@ fn a_game_without_minutes_is_not_an_appearance() {
 }
 
 #[test]
+fn the_final_of_the_cup_shows_the_team_of_a_player_and_is_in_no_average() {
+    let cup_final = played(62_400_001, -1, Team::NYK, 50, day(0).at(6, 0));
+    let driver = driver_with(three_games().into_iter().chain([cup_final, entry(None)]));
+    let row = features(&driver);
+    assert_eq!((row.team, row.appearances, row.rest_days), (Some(Team::NYK), 3, Some(2)));
+    assert_eq!(row.get(index::POINTS_AVG_SEASON), Feature::Value(20.0));
+}
+
+#[test]
 fn back_to_back_is_a_game_on_the_day_before() {
     let driver = driver_with(three_games().into_iter().chain([on_time(22_400_020, -1, 20), entry(None)]));
     let row = features(&driver);
@@ -190,16 +205,19 @@ fn a_market_known_after_tip_off_is_not_in_an_issued_row() {
     let market = |issued: bool| {
         let view = Some(view.clone());
         let (issued, retrospective) = if issued { (view, None) } else { (None, view) };
+        let CandidateId { player, game, date, matchup } = candidate();
         let (issued_absent_since, retrospective_absent_since) = (None, None);
         let row = Market {
-            player: PLAYER,
-            game: GAME,
+            player,
+            game,
+            date,
+            matchup,
             issued,
             retrospective,
             issued_absent_since,
             retrospective_absent_since,
         };
-        In::Market(output_key(GAME), Some(row))
+        In::Market(candidate(), Some(row))
     };
     let with = |issued| {
         features(&driver_with(three_games().into_iter().chain([entry(None), market(issued)]))).clone()
@@ -214,8 +232,10 @@ fn a_form_in_an_entry_that_moved_to_a_later_day_changes_the_comparison_with_the_
         let form = FormNumbers { def_rating_15: Some(def_rating), ..FormNumbers::default() };
         let mut input = entry(None);
         if let In::Entry(id, Some(row)) = &mut input {
-            id.game = GameId(22_400_011);
-            (row.game, row.date, row.tip_off) = (id.game, day(1), day(1).at(19, 30));
+            (id.game, id.date) = (GameId(22_400_011), day(-5));
+            id.matchup = Matchup::new(Team::BOS, Team::MIA).unwrap();
+            (row.game, row.date, row.tip_off) = (id.game, id.date, day(1).at(19, 30));
+            row.away = Team::MIA;
             row.issued = Some(Candidacy { home: form, away: form, ..candidacy(None) });
         }
         input

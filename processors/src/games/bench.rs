@@ -7,7 +7,8 @@
 use super::*;
 use schemas::{
     EasternDate, Team, Timestamp,
-    observation::{BoxMember, BoxScoreStats, Fixture, GameResult, GameStatus, PlayerRef},
+    fixture::FixtureRevision,
+    observation::{BoxMember, BoxScoreStats, Fixture, PlayerRef},
     raw::Feed,
 };
 use std::{
@@ -57,9 +58,18 @@ fn measure(fetches: i64, step: i64) -> (Duration, Duration, usize) {
         tip_estimated: false,
         called_off: false,
     };
-    let result = GameResult { status: GameStatus::Scheduled, home_points: None, away_points: None };
-    let provenance = crate::view_test_driver::provenance(date.at(9, 0));
-    let mut inputs = vec![In::Game(GameObservation { game, fixture, result, provenance })];
+    let Some(matchup) = Matchup::new(Team::BOS, Team::NYK) else { return Default::default() };
+    let row = GameFixtures {
+        matchup,
+        game,
+        revisions: vec![FixtureRevision { known_at: date.at(9, 0), fixture: Some(fixture) }],
+        revisions_in_retrospect: None,
+        scores: Vec::new(),
+        scores_in_retrospect: None,
+        result: None,
+        dates: Vec::new(),
+    };
+    let mut inputs = vec![In::Fixtures(MatchupGameId { matchup, game }, Some(row))];
     for index in 0..fetches {
         inputs.extend(fetch(game, date, Timestamp(date.at(23, 0).0 + index * step)));
     }

@@ -1,7 +1,7 @@
 //! The tables of the games between two teams: all observations of games and box lists, and which of them belong together.
 //!
 //! A box list belongs to the game of its own date. A list with nba.com's game id belongs to the game with this id, if the game was ever
-//! scheduled for its date; any other list belongs to the game that is scheduled for exactly its date. If the lists of one side of a game are
+//! scheduled for its date with these teams; any other list belongs to the game that is scheduled for exactly its date. If the lists of one side of a game are
 //! of several dates, those of the date of the fixture are used; if there are none, those of the latest other date. Lists of two dates are
 //! never united.
 //!
@@ -9,7 +9,7 @@
 //! Not here: which output keys an input invalidates (`games`), the rows (`rows`).
 use super::{
     box_list::{BoxKey, BoxLine, BoxList, ListId, LiveList},
-    game_facts::{GameFacts, GameRecord},
+    game_facts::GameFacts,
 };
 use crate::{
     history::{AsOf, ListHistory, Listed, ObservationRecord},
@@ -30,7 +30,6 @@ const PRECEDENCE: [Feed; 3] = [Feed::NbacomLeaguegamelog, Feed::BalldontlieStats
 /// A record of the changelog.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Retained {
-    Game { matchup: Matchup, game: GameId, record: GameRecord },
     List { matchup: Matchup, list: ListId, record: ObservationRecord<BoxKey, BoxLine, ()> },
     Live { matchup: Matchup, list: ListId, live: LiveList },
 }
@@ -39,7 +38,7 @@ pub enum Retained {
 #[derive(Debug, Default)]
 pub struct Tables {
     games: BTreeMap<GameId, GameFacts>,
-    /// Every pair of a game and a day for which any observation ever scheduled the game.
+    /// Every pair of a game and a day for which the game was scheduled at any time.
     by_day: BTreeSet<(EasternDate, GameId)>,
     lists: BTreeMap<ListId, BoxList>,
     name_lookups: NameLookups,
@@ -82,18 +81,19 @@ impl Tables {
         self.lists().filter(is_near).collect()
     }
 
-    /// Returns the facts of a game, to merge an observation. After the merge, `index_dates` must be called.
-    pub fn facts_mut(&mut self, matchup: Matchup, game: GameId) -> &mut GameFacts {
+    /// Replaces the fixtures of a game and the index of its days.
+    pub fn put_fixtures(&mut self, matchup: Matchup, game: GameId, row: Option<GameFacts>) {
         self.matchup = Some(matchup);
-        self.games.entry(game).or_default()
-    }
-    /// Updates the index of the days of a game, which had the days `before`.
-    pub fn index_dates(&mut self, game: GameId, before: Vec<EasternDate>) {
-        let Some(facts) = self.games.get(&game) else { return };
-        for date in before {
+        for date in self.dates_of(game).collect::<Vec<_>>() {
             self.by_day.remove(&(date, game));
         }
-        self.by_day.extend(facts.dates().map(|date| (date, game)));
+        match row {
+            Some(facts) => {
+                self.by_day.extend(facts.dates().into_iter().map(|date| (date, game)));
+                self.games.insert(game, facts);
+            }
+            None => _ = self.games.remove(&game),
+        }
     }
     /// Returns a list, to merge an observation.
     pub fn list_mut(&mut self, observation: &BoxScoreObservation) -> &mut BoxList {
@@ -107,15 +107,9 @@ impl Tables {
         self.name_lookups.put(id, row);
     }
     pub fn restore(&mut self, retained: Retained) {
-        let (Retained::Game { matchup, .. }
-        | Retained::List { matchup, .. }
-        | Retained::Live { matchup, .. }) = &retained;
+        let (Retained::List { matchup, .. } | Retained::Live { matchup, .. }) = &retained;
         self.matchup = Some(*matchup);
         match retained {
-            Retained::Game { game, record, .. } => {
-                self.by_day.extend(record.fixtures().map(|fixture| (fixture.date, game)));
-                self.games.entry(game).or_default().restore(record);
-            }
             Retained::List { list, record, .. } => {
                 self.lists.entry(list).or_default().history.restore(record);
             }
@@ -123,11 +117,11 @@ impl Tables {
         }
     }
 
-    /// Returns every day for which an observation scheduled the game.
+    /// Returns every day for which the game was scheduled at any time.
     pub fn dates_of(&self, game: GameId) -> impl Iterator<Item = EasternDate> {
         self.games.get(&game).into_iter().flat_map(GameFacts::dates)
     }
-    /// Returns every game that an observation ever scheduled for a day.
+    /// Returns every game that was scheduled for a day at any time.
     pub fn games_of_day(&self, day: EasternDate) -> impl Iterator<Item = GameId> {
         self.by_day.range((day, GameId(0))..=(day, GameId(u32::MAX))).map(|(_, game)| *game)
     }

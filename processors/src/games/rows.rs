@@ -6,12 +6,13 @@
 use super::{
     box_list::{BoxKey, BoxLine},
     facts::{FinalList, Tables, order_of},
-    game_facts::{FinalPoints, GameFacts},
+    game_facts::GameFacts,
 };
 use crate::history::{AsOf, Listed, revise};
 use schemas::{
     GameId, Matchup, PlayerId, PlayingTime, RawId, Team, Timestamp,
-    game::{Game, GameDay, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
+    fixture::FinalPoints,
+    game::{Game, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
     observation::{BoxScoreStats, Fixture, GameStatus},
     raw::Feed,
 };
@@ -35,12 +36,12 @@ struct Changes {
 }
 impl Changes {
     fn add_fixture(&mut self, facts: &GameFacts) {
-        self.has_retractions |= facts.fixture.has_retractions();
+        self.has_retractions |= facts.has_retractions();
         self.instants.extend(facts.fixture_instants());
     }
     fn add_score(&mut self, facts: &GameFacts) {
-        self.has_retractions |= facts.result.has_retractions();
-        facts.score_instants(&mut |instant| self.instants.push(instant));
+        self.has_retractions |= facts.has_retractions();
+        self.instants.extend(facts.score_instants());
     }
     /// Adds the changes of the members that a row depends on, and of the game to which each list belongs.
     fn add_side(&mut self, side: &Side<'_>) {
@@ -158,11 +159,17 @@ pub fn player_game(tables: &Tables, game: GameId, player: PlayerId) -> Option<Pl
     revised.in_retrospect.as_mut().map(omit_first);
     let revisions = revised.revisions;
     let revisions_in_retrospect = revised.in_retrospect.filter(|other| *other != revisions);
-    (!revisions.is_empty()).then_some(PlayerGame { player, game, revisions, revisions_in_retrospect })
+    let matchup = tables.matchup()?;
+    (!revisions.is_empty()).then_some(PlayerGame {
+        player,
+        game,
+        matchup,
+        revisions,
+        revisions_in_retrospect,
+    })
 }
 
-/// Derives the row of a team in a game. If the game no longer stands, its last revision is the last one before. Of a time between a
-/// retraction and its undoing, a revision states that the game is called off.
+/// Derives the row of a team in a game. While the game does not have these teams, its revisions state that it is called off.
 pub fn team_game(tables: &Tables, game: GameId, team: Team) -> Option<TeamGame> {
     let facts = tables.facts(game)?;
     let side = side(tables, game, team);
@@ -170,14 +177,10 @@ pub fn team_game(tables: &Tables, game: GameId, team: Team) -> Option<TeamGame> 
     changes.add_fixture(facts);
     changes.add_score(facts);
     changes.add_side(&side);
-    let retracted_at = facts.retracted_at();
     let content_at = |as_of: AsOf| -> Option<TeamGameRevision> {
         if let Some(fixture) = facts.fixture_at(as_of) {
             let stats_by_player = side.stats_at(fixture, as_of);
             return Some(team_revision(as_of.until, fixture, team, facts.score_at(as_of), &stats_by_player));
-        }
-        if retracted_at.is_some_and(|at| as_of.until >= at) {
-            return None;
         }
         let fixture = Fixture { called_off: true, ..*facts.last_fixture_at(as_of)? };
         Some(team_revision(as_of.until, &fixture, team, None, &BTreeMap::new()))
@@ -189,18 +192,19 @@ pub fn team_game(tables: &Tables, game: GameId, team: Team) -> Option<TeamGame> 
     (!revised.revisions.is_empty()).then_some(TeamGame {
         game,
         team,
+        matchup: tables.matchup()?,
         revisions: revised.revisions,
         revisions_in_retrospect: revised.in_retrospect,
-        retracted_at,
+        dates: facts.0.dates.clone(),
     })
 }
 
 /// Derives the row of a game.
 pub fn game(tables: &Tables, game: GameId) -> Option<Game> {
     let facts = tables.facts(game)?;
-    let as_of = facts.as_of_row();
-    let fixture = facts.fixture_at(as_of)?;
-    let result = facts.newest_result(as_of);
+    let as_of = AsOf::LATEST;
+    let fixture = facts.last_fixture_at(as_of)?;
+    let result = facts.0.result;
     let players_and_points = |team: Team| {
         let stats_by_player = side(tables, game, team).stats_at(fixture, as_of);
         let points = stats_by_player.values().map(|stats| stats.points).sum::<i32>();
@@ -208,15 +212,6 @@ pub fn game(tables: &Tables, game: GameId) -> Option<Game> {
     };
     let (home_players, home_box_points) = players_and_points(fixture.home);
     let (away_players, away_box_points) = players_and_points(fixture.away);
-    let fixtures = revise(
-        facts.fixture_instants().into_iter().collect(),
-        facts.fixture.has_retractions(),
-        |as_of| facts.fixture_at(as_of).map(|fixture| (as_of.until, *fixture)),
-        |a, b| a.1 == b.1,
-    );
-    let days = |fixtures: Vec<(Timestamp, Fixture)>| -> Vec<GameDay> {
-        fixtures.into_iter().map(|(known_at, fixture)| GameDay { known_at, date: fixture.date }).collect()
-    };
     Some(Game {
         game,
         home: fixture.home,
@@ -224,8 +219,8 @@ pub fn game(tables: &Tables, game: GameId) -> Option<Game> {
         date: fixture.date,
         tip_off: fixture.tip_off,
         tip_estimated: fixture.tip_estimated,
-        called_off: fixture.called_off,
-        known_at: fixtures.revisions.last()?.0,
+        called_off: facts.fixture_at(as_of).is_none_or(|fixture| fixture.called_off),
+        known_at: facts.0.revisions.last()?.known_at,
         status: result.map_or(GameStatus::Scheduled, |result| result.status),
         home_points: result.and_then(|result| result.home_points),
         away_points: result.and_then(|result| result.away_points),
@@ -233,9 +228,7 @@ pub fn game(tables: &Tables, game: GameId) -> Option<Game> {
         away_players,
         home_box_points,
         away_box_points,
-        days: days(fixtures.revisions),
-        days_in_retrospect: fixtures.in_retrospect.map(days),
-        retracted_at: facts.retracted_at(),
+        dates: facts.0.dates.clone(),
     })
 }
 
@@ -269,7 +262,7 @@ fn team_revision(
     stats_by_player: &BTreeMap<PlayerId, BoxScoreStats>,
 ) -> TeamGameRevision {
     let is_home = fixture.home == team;
-    let score = points.map(|(home, away)| match is_home {
+    let score = points.map(|FinalPoints { home, away }| match is_home {
         true => Score { own: home, opponent: away },
         false => Score { own: away, opponent: home },
     });

@@ -13,13 +13,18 @@ mod laws;
 mod retractions;
 
 use super::*;
-use crate::view_test_driver::{ViewTestDriver, provenance};
+use crate::{
+    fixtures::{self, Fixtures},
+    view_test_driver::{ViewTestDriver, provenance},
+};
 use schemas::{
     EasternDate, PlayingTime, Team, Timestamp,
+    fixture::{GameDate, VoidReason},
     game::PlayerGameRevision,
     identity::{NameMatch, NameRevision, NameRule},
     observation::{
-        BoxMember, BoxScoreStats, Fixture, GameResult, GameStatus, PlayerRef, Provenance, Retraction,
+        BoxMember, BoxScoreStats, FinalBoxScoreObservation, Fixture, GameObservation, GameResult, GameStatus,
+        PlayerRef, Provenance, Retraction,
     },
     raw::{Feed, Source},
 };
@@ -31,6 +36,63 @@ const AWAY: Team = Team::NYK;
 const GAMELOG: Feed = Feed::NbacomLeaguegamelog;
 const STATS: Feed = Feed::BalldontlieStats;
 
+/// An observation, as a loader publishes it, or a table row.
+#[derive(Clone, Debug)]
+enum Input {
+    Game(GameObservation),
+    BoxScore(BoxScoreObservation),
+    Names(NamesId, Option<Names>),
+}
+
+/// Drives the games view, and the fixtures view that publishes its fixtures.
+struct GamesDriver {
+    fixtures: ViewTestDriver<Fixtures>,
+    games: ViewTestDriver<Games>,
+}
+impl Default for GamesDriver {
+    fn default() -> Self {
+        GamesDriver { fixtures: ViewTestDriver::new(Fixtures), games: ViewTestDriver::new(Games) }
+    }
+}
+impl GamesDriver {
+    /// Applies an input to both views; returns how the state of the games view changed.
+    fn put(&mut self, input: Input) -> StateChange {
+        match input {
+            Input::Game(observation) => {
+                let game = observation.game;
+                self.put_fixtures(game, fixtures::In::Game(observation))
+            }
+            Input::BoxScore(observation) => {
+                if let Some(game) = observation.game.filter(|_| observation.is_final) {
+                    let (date, provenance) = (observation.date, observation.provenance.clone());
+                    let observation = FinalBoxScoreObservation { game, date, provenance };
+                    self.put_fixtures(game, fixtures::In::FinalBoxScore(observation));
+                }
+                self.games.put(In::BoxScore(observation))
+            }
+            Input::Names(id, row) => self.games.put(In::Names(id, row)),
+        }
+    }
+    fn put_fixtures(&mut self, game: GameId, input: fixtures::In) -> StateChange {
+        self.fixtures.put(input);
+        let id = MatchupGameId { matchup: matchup(), game };
+        let row = self.fixtures.row(&id).cloned();
+        self.games.put(In::Fixtures(id, row))
+    }
+    fn row(&self, output_key: &OutputKey) -> Option<&Out> {
+        self.games.row(output_key)
+    }
+    fn rows(&self) -> &std::collections::BTreeMap<OutputKey, Out> {
+        self.games.rows()
+    }
+    fn parked(&self) -> Vec<ParkedItem> {
+        self.games.parked()
+    }
+    fn changelog_len(&self) -> usize {
+        self.games.changelog_len()
+    }
+}
+
 fn matchup() -> Matchup {
     Matchup::new(HOME, AWAY).unwrap()
 }
@@ -38,11 +100,11 @@ fn day(offset: i32) -> EasternDate {
     "2025-01-10".parse::<EasternDate>().unwrap().plus_days(offset)
 }
 /// An observation of a fixture at 19:30 on a day.
-fn fixture(game: GameId, date: EasternDate, called_off: bool, fetched_at: Timestamp) -> In {
+fn fixture(game: GameId, date: EasternDate, called_off: bool, fetched_at: Timestamp) -> Input {
     let tip_off = date.at(19, 30);
     let fixture = Fixture { home: HOME, away: AWAY, date, tip_off, tip_estimated: false, called_off };
     let result = GameResult { status: GameStatus::Scheduled, home_points: None, away_points: None };
-    In::Game(GameObservation { game, fixture, result, provenance: provenance(fetched_at) })
+    Input::Game(GameObservation { game, fixture, result, provenance: provenance(fetched_at) })
 }
 fn member(id: Option<u32>, name: &str, points: Option<i32>) -> BoxMember {
     let stats = points.map(|points| BoxScoreStats {
@@ -59,10 +121,10 @@ fn box_score(
     fetched_at: Timestamp,
     complete: bool,
     members: &[BoxMember],
-) -> In {
+) -> Input {
     let game = (feed == GAMELOG).then_some(GAME);
     let (team, opponent, members) = (HOME, AWAY, members.to_vec());
-    In::BoxScore(BoxScoreObservation {
+    Input::BoxScore(BoxScoreObservation {
         is_final: true,
         feed,
         game,
@@ -74,57 +136,57 @@ fn box_score(
         provenance: provenance(fetched_at),
     })
 }
-fn scored(feed: Feed, date: EasternDate, fetched_at: Timestamp, points: i32) -> In {
+fn scored(feed: Feed, date: EasternDate, fetched_at: Timestamp, points: i32) -> Input {
     box_score(feed, date, fetched_at, true, &[member(Some(1), "A", Some(points))])
 }
-fn game(driver: &ViewTestDriver<Games>, game: GameId) -> &Game {
+fn game(driver: &GamesDriver, game: GameId) -> &Game {
     match driver.row(&OutputKey::Game(MatchupGameId { matchup: matchup(), game })) {
         Some(Out::Game(row)) => row,
         other => panic!("{other:?}"),
     }
 }
-fn revisions(driver: &ViewTestDriver<Games>, game: GameId, player: u32) -> Vec<PlayerGameRevision> {
-    let id = PlayerGameId { player: PlayerId(player), game };
-    match driver.row(&OutputKey::PlayerGame(id, matchup())) {
+fn revisions(driver: &GamesDriver, game: GameId, player: u32) -> Vec<PlayerGameRevision> {
+    let id = PlayerMatchupGameId { player: PlayerId(player), game, matchup: matchup() };
+    match driver.row(&OutputKey::PlayerGame(id)) {
         Some(Out::PlayerGame(row)) => row.revisions.clone(),
         _ => Vec::new(),
     }
 }
-fn points(driver: &ViewTestDriver<Games>, game: GameId, player: u32) -> Vec<(Timestamp, Option<i32>)> {
+fn points(driver: &GamesDriver, game: GameId, player: u32) -> Vec<(Timestamp, Option<i32>)> {
     let revisions = revisions(driver, game, player).into_iter();
     revisions.map(|revision| (revision.known_at, revision.stats.map(|stats| stats.points))).collect()
 }
 /// Changes the provenance of an observation.
-fn with(mut input: In, change: impl FnOnce(&mut Provenance)) -> In {
+fn with(mut input: Input, change: impl FnOnce(&mut Provenance)) -> Input {
     match &mut input {
-        In::Game(observation) => change(&mut observation.provenance),
-        In::BoxScore(observation) => change(&mut observation.provenance),
-        In::Names(..) => {}
+        Input::Game(observation) => change(&mut observation.provenance),
+        Input::BoxScore(observation) => change(&mut observation.provenance),
+        Input::Names(..) => {}
     }
     input
 }
 /// The retraction of an observation, or its undoing.
-fn retracted(input: &In, at: Timestamp, is_undone: bool) -> In {
+fn retracted(input: &Input, at: Timestamp, is_undone: bool) -> Input {
     with(input.clone(), |provenance| provenance.retraction = Some(Retraction { at, is_undone }))
 }
-fn live(mut input: In) -> In {
-    if let In::BoxScore(observation) = &mut input {
+fn live(mut input: Input) -> Input {
+    if let Input::BoxScore(observation) = &mut input {
         observation.is_final = false;
     }
     input
 }
-fn parked_keys(driver: &ViewTestDriver<Games>) -> Vec<String> {
+fn parked_keys(driver: &GamesDriver) -> Vec<String> {
     driver.parked().into_iter().map(|item| item.key).collect()
 }
-fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<Games> {
-    let mut driver = ViewTestDriver::new(Games);
+fn driver_with(inputs: impl IntoIterator<Item = Input>) -> GamesDriver {
+    let mut driver = GamesDriver::default();
     for input in inputs {
         driver.put(input);
     }
     driver
 }
 /// A team's lookup results for one name: the known-at time and the players of each revision.
-fn name_matches(team: Team, date: EasternDate, name: &str, revisions: &[(Timestamp, &[u32])]) -> In {
+fn name_matches(team: Team, date: EasternDate, name: &str, revisions: &[(Timestamp, &[u32])]) -> Input {
     let scope = Scope::Matchup(matchup());
     let revision = |(known_at, players): &(Timestamp, &[u32])| NameRevision {
         known_at: *known_at,
@@ -139,9 +201,9 @@ fn name_matches(team: Team, date: EasternDate, name: &str, revisions: &[(Timesta
         revisions_in_retrospect: None,
     }];
     let row = Names { scope: scope.to_string(), team, source: Source::Balldontlie, date, matches };
-    In::Names(Names::id(scope, team, Source::Balldontlie, date), Some(row))
+    Input::Names(Names::id(scope, team, Source::Balldontlie, date), Some(row))
 }
-fn called_off_and_rescheduled() -> [In; 3] {
+fn called_off_and_rescheduled() -> [Input; 3] {
     [
         fixture(GAME, day(0), false, day(-14).at(12, 0)),
         fixture(GAME, day(0), true, day(0).at(16, 30)),
@@ -151,7 +213,7 @@ fn called_off_and_rescheduled() -> [In; 3] {
 
 #[test]
 fn a_game_called_off_before_its_tip_off_is_played_under_its_id_on_its_new_day() {
-    let mut driver = ViewTestDriver::new(Games);
+    let mut driver = GamesDriver::default();
     let [planned, called_off, rescheduled] = called_off_and_rescheduled();
     driver.put(planned);
     driver.put(called_off);
@@ -159,24 +221,32 @@ fn a_game_called_off_before_its_tip_off_is_played_under_its_id_on_its_new_day() 
     driver.put(rescheduled);
     let row = game(&driver, GAME);
     assert_eq!((row.date, row.called_off, row.tip_off), (day(5), false, day(5).at(19, 30)));
-    let days: Vec<EasternDate> = row.days.iter().map(|day| day.date).collect();
-    assert_eq!((days.first(), days.last()), (Some(&day(0)), Some(&day(5))));
+    let dates: Vec<_> =
+        row.dates.iter().map(|date| (date.date, date.stood_at_cutoff, reason(date))).collect();
+    assert_eq!(dates, [(day(0), false, Some(VoidReason::Moved)), (day(5), true, None)]);
     assert_eq!(row.known_at, day(1).at(12, 0));
 }
+fn reason(date: &GameDate) -> Option<VoidReason> {
+    date.end.map(|end| end.reason)
+}
 #[test]
-fn a_game_called_off_after_its_tip_off_keeps_its_fixture() {
+fn a_game_called_off_after_its_tip_off_stood_at_the_cutoff_and_no_longer_stands() {
     let driver = driver_with([
         fixture(GAME, day(0), false, day(-14).at(12, 0)),
         fixture(GAME, day(0), true, day(0).at(19, 30)),
     ]);
-    assert!(!game(&driver, GAME).called_off);
-    assert_eq!(game(&driver, GAME).known_at, day(-14).at(12, 0));
+    let date = &game(&driver, GAME).dates[0];
+    assert!(game(&driver, GAME).called_off && date.stood_at_cutoff);
+    assert_eq!((reason(date), date.known_at), (Some(VoidReason::CalledOff), day(-14).at(12, 0)));
 }
 #[test]
-fn if_all_fixtures_were_fetched_after_their_tip_off_the_first_is_used() {
+fn a_date_that_became_known_after_its_tip_off_did_not_stand_at_its_cutoff() {
     let late =
         [fixture(GAME, day(0), false, day(9).at(12, 0)), fixture(GAME, day(1), false, day(10).at(12, 0))];
-    assert_eq!(game(&driver_with(late), GAME).date, day(0));
+    let driver = driver_with(late);
+    let dates = game(&driver, GAME).dates.iter().map(|date| (date.stood_at_cutoff, date.stands()));
+    assert_eq!(dates.collect::<Vec<_>>(), [(false, false), (false, true)]);
+    assert_eq!(game(&driver, GAME).date, day(1));
 }
 #[test]
 fn a_box_score_by_date_belongs_to_the_game_of_exactly_its_date() {

@@ -11,7 +11,7 @@ use super::{
 };
 use schemas::{
     ids::GameId,
-    observation::{BoxMember, BoxScoreObservation, BoxScoreStats, PlayerRef},
+    observation::{BoxMember, BoxScoreObservation, BoxScoreStats, FinalBoxScoreObservation, PlayerRef},
     raw::RawEvent,
     team::{Matchup, Team},
     units::{EasternDate, PlayingTime},
@@ -100,7 +100,7 @@ impl BoxScores {
     pub fn add_bad_row(&mut self, stated: ListName) {
         self.incomplete.add(stated);
     }
-    /// Publishes one observation per list. `has_all_rows` is false if the payload is only a part of a longer response. Returns the names in
+    /// Publishes one observation per list, and one per game with nbacom's id that is over. `has_all_rows` is false if the payload is only a part of a longer response. Returns the names in
     /// each published list.
     pub fn publish(
         self,
@@ -112,6 +112,7 @@ impl BoxScores {
         let lists = with_one_state_per_game(lists);
         let incomplete: Vec<bool> = lists.keys().map(|list| incomplete.contains(&list.name())).collect();
         let mut published = Vec::with_capacity(lists.len());
+        let mut final_games: BTreeSet<(GameId, EasternDate)> = BTreeSet::new();
         for ((list, mut members), is_incomplete) in lists.into_iter().zip(incomplete) {
             if !list.is_final && members.iter().all(|member| member.stats.is_none()) {
                 loaded.rows_out_of_scope += members.len() as u64;
@@ -120,6 +121,7 @@ impl BoxScores {
             loaded.rows_repeated += deduplicate(&mut members, |a, b| by_player(&a.player, &b.player));
             published.push((list, members.iter().map(|member| member.player.clone()).collect()));
             let ListKey { game, date, team, opponent, is_final } = list;
+            final_games.extend(game.filter(|_| is_final).map(|game| (game, date)));
             loaded.observations.push(Observation::BoxScore(BoxScoreObservation {
                 feed: raw.feed,
                 game,
@@ -132,6 +134,10 @@ impl BoxScores {
                 is_final,
             }));
         }
+        // The view of a game's fixtures is partitioned by game id and not by teams, and needs no statistics.
+        loaded.observations.extend(final_games.into_iter().map(|(game, date)| {
+            Observation::FinalBoxScore(FinalBoxScoreObservation { game, date, provenance: provenance(raw) })
+        }));
         published
     }
 }

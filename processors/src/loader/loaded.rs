@@ -5,8 +5,8 @@
 //! Not here: decoding (the file of each feed).
 use schemas::{
     observation::{
-        BoxScoreObservation, GameObservation, InjuryObservation, LinkObservation, NamesObservation,
-        OddsObservation, Provenance, Retraction, RosterObservation,
+        BoxScoreObservation, FinalBoxScoreObservation, GameObservation, InjuryObservation, LinkObservation,
+        NamesObservation, OddsObservation, Provenance, Retraction, RosterObservation,
     },
     raw::{FetchOutcome, RawEvent, RejectCode},
     units::Timestamp,
@@ -21,6 +21,7 @@ pub const VERSION: i32 = 3;
 pub enum Observation {
     Game(GameObservation),
     BoxScore(BoxScoreObservation),
+    FinalBoxScore(FinalBoxScoreObservation),
     Odds(OddsObservation),
     Injury(InjuryObservation),
     Roster(RosterObservation),

@@ -1,7 +1,8 @@
 //! nbacom/schedule: nba.com's fixtures (schedule entries) and results of games, for a season or a part of it.
 //!
 //! Invariant: the date of a game is `gameDateEst` as written, in Eastern time, because the Z after it is wrong. A tip-off that is
-//! not on this day is ignored. So the date is not ambiguous. A partial schedule does not show that a game was removed, so each game is an
+//! not on this day is ignored, and so is midnight, which nba.com writes for a tip-off that it does not know; if the text of the status is
+//! TBD, every tip-off is ignored. So the date is not ambiguous. A partial schedule does not show that a game was removed, so each game is an
 //! observation of its own and not the member of a list, and a bad row affects no other game.
 //! Not here: rescheduled games; the games view recognizes them by their ids.
 use super::{
@@ -16,6 +17,7 @@ use schemas::{
     observation::{Fixture, GameObservation, GameResult, GameStatus},
     raw::RawEvent,
     team::Team,
+    units::Timestamp,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -116,7 +118,9 @@ fn decode(game: &Game) -> Result<Option<Decoded>, String> {
     } else {
         Some(dates::instant(&game.game_date_time_utc, "gameDateTimeUTC")?)
     };
-    let tip_off = tip_off.filter(|tip_off| tip_off.eastern_date() == date);
+    let status_text = game.game_status_text.text_or_blank("gameStatusText")?;
+    let is_stated = |tip_off: &Timestamp| tip_off.eastern_date() == date && *tip_off != date.at(0, 0);
+    let tip_off = tip_off.filter(is_stated).filter(|_| status_text != Some("TBD"));
     let is_postponed = game.postponed_status.text_or_blank("postponedStatus")? == Some("Y");
     let fixture = Fixture {
         home,
@@ -124,7 +128,7 @@ fn decode(game: &Game) -> Result<Option<Decoded>, String> {
         date,
         tip_off: tip_off.unwrap_or_else(|| date.at(19, 30)),
         tip_estimated: tip_off.is_none(),
-        called_off: is_postponed || game.game_status_text.text_or_blank("gameStatusText")? == Some("PPD"),
+        called_off: is_postponed || status_text == Some("PPD"),
     };
     Ok(Some((id, fixture, result(game)?)))
 }

@@ -1,14 +1,14 @@
 //! Merges inputs into the tables of a matchup, and determines the rows that each input affects.
 //!
 //! An odds or injury observation affects the players whose names it changes, in the games that were ever scheduled for the day of the
-//! names. If a game changes, the rows of all games that were ever scheduled for one of its days are affected, because at most one of them
-//! is on a day.
+//! names. If a game changes, the rows of all games on one of its days are affected, because the quotes and reports of a day belong to at
+//! most one of them.
 //!
 //! Invariant: every row that differs from before is affected. An odds observation fetched after tip-off, all of whose books updated their
 //! quotes after tip-off, affects no row of the game.
 //! Not here: the rows (`facts`).
 use super::{
-    facts::{GameTimes, LookupName, Tables},
+    facts::{LookupName, Tables},
     odds::Event,
     odds_member::OddsRecord,
     output_key::OutputKey,
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::materialized_view::{Effects, StateChange};
 use schemas::{
-    EasternDate, GameId, Matchup, MatchupGameId, NamesId, PlayerGameId, PlayerId, Timestamp,
-    game::Game,
+    CandidateId, EasternDate, GameId, Matchup, MatchupGameDateId, NamesId, PlayerId, Timestamp,
+    fixture::GameDate,
     identity::Names,
     observation::{InjuryObservation, OddsObservation},
     raw::Source,
@@ -61,7 +61,7 @@ impl Tables {
             self.add_candidates(name, name.date(), &mut players);
         }
         let days = merged.names.iter().map(|(date, _)| *date).chain([date]);
-        let is_usable = |game: &GameTimes| {
+        let is_usable = |game: &GameDate| {
             let is_late = |updated_since: Timestamp| fetched_at.min(updated_since) >= game.tip_off;
             !merged.updated_since.is_some_and(is_late)
         };
@@ -93,12 +93,10 @@ impl Tables {
             self.add_candidates(LookupName::in_report(*report_day, name), date, &mut players);
         }
         for (game, _) in self.games_on(date).filter(|(_, game)| reported_at < game.tip_off) {
-            (effects.invalidate)(OutputKey::QuotedPlayers(MatchupGameId { matchup, game }));
+            (effects.invalidate)(OutputKey::QuotedPlayers(MatchupGameDateId { matchup, game, date }));
             for player in players.get(&date).into_iter().flatten() {
-                (effects.invalidate)(OutputKey::Availability(
-                    PlayerGameId { player: *player, game },
-                    matchup,
-                ));
+                let id = CandidateId { player: *player, game, date, matchup };
+                (effects.invalidate)(OutputKey::Availability(id));
             }
         }
         StateChange::Stored
@@ -115,27 +113,27 @@ impl Tables {
             }
         }
     }
-    /// Replaces a game. A change of fields that this view does not use affects no row.
+    /// Replaces the dates of a game. A change of other fields affects no row.
     pub fn put_game(
         &mut self,
         matchup: Matchup,
         game: GameId,
-        row: Option<Game>,
+        dates: Option<Vec<GameDate>>,
         invalidate: &mut dyn FnMut(OutputKey),
     ) -> StateChange {
-        let new = row.map(GameTimes::new);
         let old = self.games.get(&game);
-        if old == new.as_ref() {
+        if old == dates.as_ref() {
             return StateChange::RowReplaced;
         }
-        let days: BTreeSet<EasternDate> = old.into_iter().chain(&new).flat_map(GameTimes::all_days).collect();
+        let days: BTreeSet<EasternDate> =
+            old.into_iter().chain(&dates).flatten().map(|date| date.date).collect();
         // The rows of the old days are invalidated before, too, because the game may have no row for them afterwards.
-        self.invalidate_days(matchup, &self.days_of_games_on(&days), invalidate);
-        match new {
-            Some(new) => _ = self.games.insert(game, new),
+        self.invalidate_days(matchup, &days, invalidate);
+        match dates {
+            Some(dates) => _ = self.games.insert(game, dates),
             None => _ = self.games.remove(&game),
         }
-        self.invalidate_days(matchup, &self.days_of_games_on(&days), invalidate);
+        self.invalidate_days(matchup, &days, invalidate);
         StateChange::RowReplaced
     }
     /// Replaces the name matches of one source, day and team. Only the rows of those names are affected whose matches differ.
@@ -175,17 +173,12 @@ impl Tables {
     }
     /// Emits every output key for which a row may exist.
     pub fn all_keys(&self, matchup: Matchup, emit: &mut dyn FnMut(OutputKey)) {
-        let mut days: BTreeSet<EasternDate> = self.games.values().flat_map(GameTimes::all_days).collect();
+        let mut days: BTreeSet<EasternDate> = self.games.values().flatten().map(|date| date.date).collect();
         days.extend(self.reports.days());
         days.extend(self.events.values().flat_map(Event::dates));
         self.invalidate_days(matchup, &days, emit);
     }
 
-    /// Returns the days of all games that were ever scheduled for one of the given days, because at most one of them is on a day.
-    fn days_of_games_on(&self, days: &BTreeSet<EasternDate>) -> BTreeSet<EasternDate> {
-        let games = days.iter().flat_map(|day| self.games_on(*day));
-        games.flat_map(|(_, game)| game.all_days()).chain(days.iter().copied()).collect()
-    }
     fn add_candidates(&self, name: LookupName<'_>, day: EasternDate, players: &mut PlayersByDay) {
         let of_day = players.entry(day).or_default();
         self.candidates(name, &mut |player| _ = of_day.insert(player));
@@ -195,15 +188,16 @@ impl Tables {
         &self,
         days: &BTreeSet<EasternDate>,
         players: &PlayersByDay,
-        is_usable: &dyn Fn(&GameTimes) -> bool,
+        is_usable: &dyn Fn(&GameDate) -> bool,
         invalidate: &mut dyn FnMut(OutputKey),
     ) {
         let Some(matchup) = self.matchup else { return };
         for day in days {
             for (game, _) in self.games_on(*day).filter(|(_, game)| is_usable(game)) {
-                invalidate(OutputKey::QuotedPlayers(MatchupGameId { matchup, game }));
+                let date = *day;
+                invalidate(OutputKey::QuotedPlayers(MatchupGameDateId { matchup, game, date }));
                 for player in players.get(day).into_iter().flatten() {
-                    invalidate(OutputKey::Market(PlayerGameId { player: *player, game }, matchup));
+                    invalidate(OutputKey::Market(CandidateId { player: *player, game, date, matchup }));
                 }
             }
         }
@@ -225,7 +219,8 @@ impl Tables {
             times.for_each(|reported_at| invalidate(OutputKey::Report(matchup, day, reported_at)));
             for (game, _) in self.games_on(day) {
                 for player in players {
-                    invalidate(OutputKey::Availability(PlayerGameId { player: *player, game }, matchup));
+                    let id = CandidateId { player: *player, game, date: day, matchup };
+                    invalidate(OutputKey::Availability(id));
                 }
             }
         }
@@ -259,7 +254,8 @@ impl Tables {
             }
             for (game, _) in self.games_on(*day) {
                 for player in reported.values().flatten() {
-                    invalidate(OutputKey::Availability(PlayerGameId { player: *player, game }, matchup));
+                    let id = CandidateId { player: *player, game, date: *day, matchup };
+                    invalidate(OutputKey::Availability(id));
                 }
             }
         }

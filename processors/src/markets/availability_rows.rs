@@ -13,15 +13,16 @@ use super::{
 };
 use crate::history::{AsOf, Cutoff, Known, known_content};
 use schemas::{
-    EasternDate, GameId, Matchup, PlayerId, Timestamp,
+    CandidateId, EasternDate, GameId, Matchup, PlayerId, Timestamp,
     features::Basis,
     market::{Availability, AvailabilityView, TeamReported},
 };
 
-/// Derives the row of a player in a game; `None` if no report has listed the player.
-pub fn availability(tables: &Tables, game: GameId, player: PlayerId) -> Option<Availability> {
-    let mut ends = ends(tables, game);
-    for (reported_at, report) in reports(tables, game) {
+/// Derives the row of a player on a date of a game; `None` if no report has listed the player.
+pub fn availability(tables: &Tables, id: CandidateId) -> Option<Availability> {
+    let CandidateId { player, game, date, matchup } = id;
+    let mut ends = ends(tables, date);
+    for (reported_at, report) in tables.reports.on(date) {
         for member in report.keys() {
             let name = LookupName::in_report(reported_at.eastern_date(), &member.name);
             if tables.may_refer(name, player) {
@@ -30,8 +31,8 @@ pub fn availability(tables: &Tables, game: GameId, player: PlayerId) -> Option<A
         }
     }
     let content_by = |cutoff| {
-        let day = tables.day_of(game, cutoff);
-        let listed = day.content.map_or_else(Known::default, |day| listed(tables, player, day, cutoff));
+        let day = tables.has_day(game, date, cutoff);
+        let listed = if day.content { listed(tables, player, date, cutoff) } else { Known::default() };
         let is_dated = listed.known_at > Timestamp::DISTANT_PAST;
         Known {
             known_at: if is_dated { listed.known_at.max(day.known_at) } else { listed.known_at },
@@ -41,10 +42,12 @@ pub fn availability(tables: &Tables, game: GameId, player: PlayerId) -> Option<A
     let content_on = |cutoff: Cutoff| known_content(cutoff, ends.iter().copied(), content_by);
     let with_time = |known_at, view| AvailabilityView { known_at, ..view };
     let Bases { issued, retrospective, issued_absent_since, retrospective_absent_since } =
-        on_both_bases(tables, game, content_on)?.into_rows(with_time)?;
+        on_both_bases(tables, (game, date), content_on)?.into_rows(with_time)?;
     Some(Availability {
         player,
         game,
+        date,
+        matchup,
         issued,
         retrospective,
         issued_absent_since,
@@ -52,16 +55,10 @@ pub fn availability(tables: &Tables, game: GameId, player: PlayerId) -> Option<A
     })
 }
 
-/// Returns the reports on all days of a game.
-fn reports(tables: &Tables, game: GameId) -> impl Iterator<Item = (Timestamp, &Report)> {
-    let days = tables.games.get(&game).map(|times| times.all_days()).unwrap_or_default();
-    days.into_iter().flat_map(|day| tables.reports.on(day))
-}
-
-/// Returns the instants at which the reports that count for a game may be replaced by earlier ones, or by none.
-fn ends(tables: &Tables, game: GameId) -> Vec<Timestamp> {
-    let retractions = reports(tables, game).flat_map(|(_, report)| report.retraction_instants());
-    retractions.chain(tables.day_instants(game)).collect()
+/// Returns the instants at which the reports that count for the game of a day may be replaced by earlier ones, or by none.
+fn ends(tables: &Tables, day: EasternDate) -> Vec<Timestamp> {
+    let retractions = tables.reports.on(day).flat_map(|(_, report)| report.retraction_instants());
+    retractions.chain(tables.day_instants(day)).collect()
 }
 
 /// Returns the entry of the newest report that lists a player, unless a newer report is complete for the team and omits the player. The time
@@ -120,16 +117,20 @@ fn entry<'a>(
     entry
 }
 
-/// Returns the teams that have reported for a game, on a basis, and those whose reports were all retracted.
-pub fn teams_reported(tables: &Tables, game: GameId, basis: Basis) -> Vec<TeamReported> {
-    let Some(tip_off) = tables.games.get(&game).map(|times| times.tip_off) else { return Vec::new() };
-    let cutoff = Cutoff::at_tip_off(tip_off, basis);
+/// Returns the teams that have reported for a date of a game, on a basis, and those whose reports were all retracted.
+pub fn teams_reported(
+    tables: &Tables,
+    (game, day): (GameId, EasternDate),
+    basis: Basis,
+) -> Vec<TeamReported> {
+    let Some(date) = tables.date(game, day) else { return Vec::new() };
+    let cutoff = Cutoff::at_tip_off(date.tip_off, basis);
     let teams = tables.matchup.map(Matchup::teams).into_iter().flatten();
     let reported = teams.filter_map(|team| {
-        let reported = known_content(cutoff, ends(tables, game), |cutoff| {
-            let day = tables.day_of(game, cutoff);
-            let first = day.content.and_then(|day| tables.reports.first_listed(day, team, cutoff));
-            let known_at = first.map_or(Timestamp::DISTANT_PAST, |first| first.max(day.known_at));
+        let reported = known_content(cutoff, ends(tables, day), |cutoff| {
+            let is_on_day = tables.has_day(game, day, cutoff);
+            let first = tables.reports.first_listed(day, team, cutoff).filter(|_| is_on_day.content);
+            let known_at = first.map_or(Timestamp::DISTANT_PAST, |first| first.max(is_on_day.known_at));
             Known { content: first.is_some(), known_at }
         });
         let Known { content: has_reported, known_at } = reported;

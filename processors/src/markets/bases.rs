@@ -4,7 +4,7 @@
 //! Not here: how the content is derived (`market_rows`, `availability_rows`).
 use super::facts::Tables;
 use crate::history::{Cutoff, Known};
-use schemas::{GameId, Timestamp, features::Basis};
+use schemas::{EasternDate, GameId, Timestamp, features::Basis};
 
 /// The content of a row as known on each basis.
 pub struct KnownOnBases<T> {
@@ -20,13 +20,13 @@ pub struct Bases<T> {
     pub retrospective_absent_since: Option<Timestamp>,
 }
 
-/// Derives content on both bases; `None` if the game is not known.
+/// Derives content on both bases; `None` if the date has no rows.
 pub fn on_both_bases<T>(
     tables: &Tables,
-    game: GameId,
+    (game, day): (GameId, EasternDate),
     content_by: impl Fn(Cutoff) -> Known<Option<T>>,
 ) -> Option<KnownOnBases<T>> {
-    let tip_off = tables.games.get(&game)?.tip_off;
+    let tip_off = tables.date(game, day)?.tip_off;
     let on_basis = |basis| content_by(Cutoff::at_tip_off(tip_off, basis));
     Some(KnownOnBases { issued: on_basis(Basis::Issued), retrospective: on_basis(Basis::Retrospective) })
 }

@@ -13,50 +13,16 @@ use crate::{
     name_lookup::{LookupRequest, NameLookups, known_by_cutoff},
 };
 use schemas::{
-    EasternDate, GameId, Matchup, PlayerId, Team, Timestamp,
-    features::Basis,
-    game::{Game, GameDay},
-    raw::Source,
+    EasternDate, GameId, Matchup, PlayerId, Team, Timestamp, features::Basis, fixture::GameDate, raw::Source,
 };
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A cutoff after all fetches: every fact received so far was known before it.
-const LATEST_KNOWN: Cutoff = Cutoff::at_tip_off(Timestamp::DISTANT_FUTURE, Basis::Retrospective);
-
-/// The fields of a game that this view uses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct GameTimes {
-    pub tip_off: Timestamp,
-    days: Vec<GameDay>,
-    days_in_retrospect: Option<Vec<GameDay>>,
-    retracted_at: Option<Timestamp>,
-}
-impl GameTimes {
-    pub fn new(game: Game) -> Self {
-        let Game { tip_off, days, days_in_retrospect, retracted_at, .. } = game;
-        GameTimes { tip_off, days, days_in_retrospect, retracted_at }
-    }
-    /// Returns every day for which the game has been scheduled.
-    pub fn all_days(&self) -> BTreeSet<EasternDate> {
-        self.days.iter().chain(self.days_in_retrospect.iter().flatten()).map(|day| day.date).collect()
-    }
-    /// Returns the day of the game as of a cutoff; `None` if the game did not stand then.
-    fn day(&self, cutoff: Cutoff) -> Known<Option<EasternDate>> {
-        let is_retracted = |at: &Timestamp| cutoff.basis() == Basis::Retrospective || cutoff.is_known(*at);
-        if let Some(known_at) = self.retracted_at.filter(is_retracted) {
-            return Known { content: None, known_at };
-        }
-        let day = cutoff.as_of(&self.days, self.days_in_retrospect.as_deref(), |day| day.known_at);
-        let known_at = day.map_or(Timestamp::DISTANT_PAST, |day| day.known_at);
-        Known { content: day.map(|day| day.date), known_at }
-    }
-}
 
 /// All odds and injury reports of the games between two teams.
 #[derive(Debug, Default)]
 pub struct Tables {
     pub(super) matchup: Option<Matchup>,
-    pub(super) games: BTreeMap<GameId, GameTimes>,
+    /// The dates of each game.
+    pub(super) games: BTreeMap<GameId, Vec<GameDate>>,
     pub(super) events: BTreeMap<String, Event>,
     pub(super) reports: Reports,
     pub(super) name_lookups: NameLookups,
@@ -85,31 +51,28 @@ impl Tables {
         let teams = self.matchup.map(Matchup::teams);
         teams.is_some_and(|teams| self.name_lookups.may_refer(name.request(&teams), player))
     }
-    /// Returns the game on a day as of a cutoff; of several games, the one with the smallest id.
-    fn game_on(&self, day: EasternDate, cutoff: Cutoff) -> Option<GameId> {
-        let mut games = self.games.iter().filter(|(_, game)| game.day(cutoff).content == Some(day));
-        games.next().map(|(game, _)| *game)
+    /// Returns a date of a game if it has rows.
+    pub fn date(&self, game: GameId, day: EasternDate) -> Option<&GameDate> {
+        let date = self.games.get(&game)?.iter().find(|date| date.date == day);
+        date.filter(|date| date.has_rows())
     }
-    /// Returns the day of a game as of its cutoff; `None` if another game of the matchup is on this day.
-    pub fn day_of(&self, game: GameId, cutoff: Cutoff) -> Known<Option<EasternDate>> {
-        let own = self.games.get(&game).map(|times| times.day(cutoff));
-        let Some(Known { content: Some(day), known_at }) = own else {
-            let known_at = own.map_or(Timestamp::DISTANT_PAST, |own| own.known_at);
-            return Known { content: None, known_at };
-        };
-        let others = self.games_on(day).filter(|(other, _)| *other != game);
-        let known_at = others.map(|(_, times)| times.day(cutoff).known_at).fold(known_at, Timestamp::max);
-        Known { content: (self.game_on(day, cutoff) == Some(game)).then_some(day), known_at }
+    /// Returns whether the quotes and reports of a day belong to a game, as of a cutoff. If several games stand on the day, they belong to the
+    /// one with the smallest id.
+    pub fn has_day(&self, game: GameId, day: EasternDate, cutoff: Cutoff) -> Known<bool> {
+        let (mut owner, mut known_at) = (None, Timestamp::DISTANT_PAST);
+        for (other, date) in self.games_on(day) {
+            let stands = standing(date, cutoff);
+            known_at = known_at.max(stands.known_at);
+            if stands.content {
+                owner = owner.or(Some(other));
+            }
+        }
+        Known { content: owner == Some(game), known_at }
     }
-    /// Returns the instants at which the day of a game may change.
-    pub fn day_instants(&self, game: GameId) -> Vec<Timestamp> {
-        let days = self.games.get(&game).map(GameTimes::all_days).unwrap_or_default();
-        let games: BTreeMap<GameId, &GameTimes> = days.iter().flat_map(|day| self.games_on(*day)).collect();
-        let instants = games.values().flat_map(|times| {
-            let days = times.days.iter().chain(times.days_in_retrospect.iter().flatten());
-            days.map(|day| day.known_at).chain(times.retracted_at)
-        });
-        instants.collect()
+    /// Returns the instants at which the game of a day may change.
+    pub fn day_instants(&self, day: EasternDate) -> Vec<Timestamp> {
+        let dates = self.games_on(day).flat_map(|(_, date)| &date.standing);
+        dates.map(|revision| revision.known_at).collect()
     }
     /// Emits the instants at which the player of a name may change.
     pub(super) fn name_instants(&self, name: LookupName<'_>, emit: &mut dyn FnMut(Timestamp)) {
@@ -117,10 +80,10 @@ impl Tables {
             self.name_lookups.instants(name.request(&teams), emit);
         }
     }
-    /// Returns the games that were ever scheduled for a day.
-    pub(super) fn games_on(&self, day: EasternDate) -> impl Iterator<Item = (GameId, &GameTimes)> {
-        let games = self.games.iter().map(|(game, times)| (*game, times));
-        games.filter(move |(_, times)| times.all_days().contains(&day))
+    /// Returns every game that has or had a day as one of its dates.
+    pub(super) fn games_on(&self, day: EasternDate) -> impl Iterator<Item = (GameId, &GameDate)> {
+        let dates = self.games.iter().flat_map(|(game, dates)| dates.iter().map(|date| (*game, date)));
+        dates.filter(move |(_, date)| date.date == day)
     }
 
     /// Returns the number of parked observations of an event, and the parked items: its missing fixture (the schedule entry of its game)
@@ -135,7 +98,7 @@ impl Tables {
             let members = event.history.members(AsOf::LATEST);
             members.filter_map(|(member, _)| Some((member.date, member.name.as_deref()?))).collect()
         };
-        let without_game = present.iter().find(|(day, _)| self.game_on(*day, LATEST_KNOWN).is_none());
+        let without_game = present.iter().find(|(day, _)| self.games_on(*day).next().is_none());
         if let Some((day, _)) = without_game {
             return missing_fixture(matchup, *day, what, count);
         }
@@ -148,7 +111,7 @@ impl Tables {
             return (0, Vec::new());
         };
         let what = format!("injury report of {reported_at}");
-        if report.newest(AsOf::LATEST).is_some() && self.game_on(date, LATEST_KNOWN).is_none() {
+        if report.newest(AsOf::LATEST).is_some() && self.games_on(date).next().is_none() {
             return missing_fixture(matchup, date, what, report.len());
         }
         let names = report.members(AsOf::LATEST);
@@ -172,6 +135,20 @@ impl Tables {
         let items: Vec<ParkedItem> = items.collect();
         (if items.is_empty() { 0 } else { records as u32 }, items)
     }
+}
+
+/// Returns whether a date of a game stands, as of a cutoff.
+fn standing(date: &GameDate, cutoff: Cutoff) -> Known<bool> {
+    let known_count = date.standing.partition_point(|revision| cutoff.is_known(revision.known_at));
+    let known = date.standing[..known_count].last();
+    let (content, revision) = match cutoff.basis() {
+        Basis::Issued => (known.is_some_and(|revision| revision.stands), known),
+        Basis::Retrospective => {
+            let stands = date.stands();
+            (stands, known.filter(|revision| revision.stands == stands).or(date.standing.last()))
+        }
+    };
+    Known { content, known_at: revision.map_or(Timestamp::DISTANT_PAST, |revision| revision.known_at) }
 }
 
 fn missing_fixture(

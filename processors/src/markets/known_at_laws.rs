@@ -3,12 +3,12 @@
 //! Invariant: the inputs of a history arrive in the order in which they became known, so each change of a row is due to the input before it.
 //! Not here: the content (`laws`).
 use super::{laws::*, *};
-use crate::view_test_driver::{ViewTestDriver, provenance};
+use crate::view_test_driver::{ViewTestDriver, ended_date, provenance, scheduled_date};
 use proptest::prelude::*;
 use schemas::{
-    GameId, PlayerId, RawId, Team, Timestamp,
+    EasternDate, GameId, PlayerId, RawId, Team, Timestamp,
     features::Basis,
-    game::GameDay,
+    fixture::{GameDate, StandingRevision, VoidReason},
     identity::{NameMatch, NameRevision, NameRule},
     market::{AvailabilityView, MarketView},
     observation::{InjuryMember, InjuryStatus, Retraction},
@@ -104,13 +104,36 @@ fn revisions() -> impl Strategy<Value = Vec<(usize, Revision)>> {
 
 /// The rows of games and names, with all revisions so far.
 struct Rows {
-    games: [Game; 2],
+    /// The day of each game since an instant; `None` if the game does not stand.
+    days: [Vec<(Timestamp, Option<i32>)>; 2],
     names: BTreeMap<(bool, i32, usize), Vec<NameRevision>>,
 }
 impl Rows {
     fn new() -> Rows {
-        let game = |n: usize| game_row(n, n as i32);
-        Rows { games: [game(0), game(1)], names: BTreeMap::new() }
+        let days = [0, 1].map(|n| vec![(Timestamp::DISTANT_PAST, Some(n))]);
+        Rows { days, names: BTreeMap::new() }
+    }
+    /// Returns a date of a game; `None` if no revision so far states it.
+    fn date(&self, game: usize, on: i32) -> Option<GameDate> {
+        let mut standing: Vec<StandingRevision> = Vec::new();
+        for (known_at, day) in &self.days[game] {
+            let stands = *day == Some(on);
+            if standing.last().map_or(stands, |last| last.stands != stands) {
+                standing.push(StandingRevision { known_at: *known_at, stands });
+            }
+        }
+        let last = *standing.last()?;
+        let date = scheduled_date(TEAMS[0], TEAMS[1], tip_off(on as usize));
+        let at_cutoff = standing.iter().rfind(|revision| revision.known_at < date.tip_off);
+        let stood_at_cutoff = at_cutoff.is_some_and(|revision| revision.stands);
+        let ended = ended_date(date.clone(), last.known_at, VoidReason::Moved);
+        let date = if last.stands { date } else { ended };
+        Some(GameDate { stood_at_cutoff, standing, ..date })
+    }
+    /// True if a date of a game is such as `is_such` states.
+    fn is_date(&self, game: GameId, date: EasternDate, is_such: impl Fn(&GameDate) -> bool) -> bool {
+        let game = GAMES.iter().position(|other| *other == game).unwrap();
+        self.date(game, date.0 - day(0).0).is_some_and(|date| is_such(&date))
     }
     fn first_revision(player: Option<PlayerId>, known_at: Timestamp) -> NameRevision {
         let rule = player.map(|_| NameRule::Exact);
@@ -140,28 +163,24 @@ impl Rows {
         TEAMS.map(row).to_vec()
     }
     fn game(&self, n: usize) -> In {
-        In::Game(MatchupGameId { matchup: matchup(), game: GAMES[n] }, Some(self.games[n].clone()))
+        let dates = [0, 1].into_iter().filter_map(|on| self.date(n, on)).collect();
+        let row = Game { dates, ..game_row(n, n as i32) };
+        In::Game(MatchupGameId { matchup: matchup(), game: GAMES[n] }, Some(row))
     }
     fn first(&self) -> Vec<In> {
         let names = [true, false].into_iter().flat_map(|is_odds| [0, 1].map(|on| (is_odds, on)));
         let names = names.flat_map(|(is_odds, on)| self.names(is_odds, on));
         names.chain([self.game(0), self.game(1)]).collect()
     }
+    fn put_day(&mut self, game: usize, known_at: Timestamp, on: Option<i32>) -> Vec<In> {
+        self.days[game].retain(|(earlier, _)| *earlier < known_at);
+        self.days[game].push((known_at, on));
+        vec![self.game(game)]
+    }
     fn revise(&mut self, known_at: Timestamp, revision: &Revision) -> Vec<In> {
         match *revision {
-            Revision::Day { game, day: on } => {
-                let days = &mut self.games[game].days;
-                days.retain(|day| day.known_at < known_at);
-                if days.last().is_some_and(|last| last.date != day(on)) {
-                    days.push(GameDay { known_at, date: day(on) });
-                }
-                vec![self.game(game)]
-            }
-            Revision::Retracted { game } => {
-                self.games[game].retracted_at.get_or_insert(known_at);
-                self.games[game].days_in_retrospect = Some(Vec::new());
-                vec![self.game(game)]
-            }
+            Revision::Day { game, day } => self.put_day(game, known_at, Some(day)),
+            Revision::Retracted { game } => self.put_day(game, known_at, None),
             Revision::Name { is_odds, day, name, player } => {
                 let revision = Self::first_revision(PLAYERS.get(player).copied(), known_at);
                 let revisions = self.names.entry((is_odds, day, name)).or_default();
@@ -174,7 +193,7 @@ impl Rows {
 }
 
 /// What an issued row states of one thing, with the time since which it is known.
-type Issued = BTreeMap<(GameId, String), (String, Option<Timestamp>)>;
+type Issued = BTreeMap<(GameId, EasternDate, String), (String, Option<Timestamp>)>;
 
 fn issued(driver: &ViewTestDriver<Markets>) -> Issued {
     let mut issued = Issued::new();
@@ -184,7 +203,9 @@ fn issued(driver: &ViewTestDriver<Markets>) -> Issued {
                 let (view, known_at) = row.on(Basis::Issued);
                 let view = view.map(|view| MarketView { known_at: Timestamp::DISTANT_PAST, ..view.clone() });
                 let content = known_at.map(|known_at| (format!("{view:?}"), Some(known_at)));
-                issued.extend(content.map(|content| ((row.game, format!("market {}", row.player)), content)));
+                issued.extend(
+                    content.map(|content| ((row.game, row.date, format!("market {}", row.player)), content)),
+                );
             }
             Out::Availability(row) => {
                 let (view, known_at) = row.on(Basis::Issued);
@@ -192,17 +213,19 @@ fn issued(driver: &ViewTestDriver<Markets>) -> Issued {
                     view.map(|view| AvailabilityView { known_at: Timestamp::DISTANT_PAST, ..view.clone() });
                 let content = known_at.map(|known_at| (format!("{view:?}"), Some(known_at)));
                 issued.extend(
-                    content.map(|content| ((row.game, format!("availability {}", row.player)), content)),
+                    content.map(|content| {
+                        ((row.game, row.date, format!("availability {}", row.player)), content)
+                    }),
                 );
             }
             Out::QuotedPlayers(row) => {
                 for quoted in &row.issued {
                     let content = (quoted.is_quoted.to_string(), Some(quoted.known_at));
-                    issued.insert((row.game, format!("quoted {}", quoted.player)), content);
+                    issued.insert((row.game, row.date, format!("quoted {}", quoted.player)), content);
                 }
                 for team in &row.teams_reported_issued {
                     let content = (team.has_reported.to_string(), Some(team.known_at));
-                    issued.insert((row.game, format!("reported {}", team.team)), content);
+                    issued.insert((row.game, row.date, format!("reported {}", team.team)), content);
                 }
             }
         }
@@ -211,17 +234,31 @@ fn issued(driver: &ViewTestDriver<Markets>) -> Issued {
 }
 
 /// Checks what one input changed, which became known at an instant.
-fn check(before: &Issued, after: &Issued, at: Timestamp, input: &str) -> Result<(), TestCaseError> {
+fn check(
+    (before, after): (&Issued, &Issued),
+    rows: &Rows,
+    at: Timestamp,
+    input: &str,
+) -> Result<(), TestCaseError> {
     for key in before.keys().chain(after.keys()) {
         let of = |issued: &Issued| issued.get(key).cloned();
         let content = |issued: &Issued| {
             let nothing =
-                if key.1.starts_with("market") || key.1.starts_with("avail") { "None" } else { "false" };
+                if key.2.starts_with("market") || key.2.starts_with("avail") { "None" } else { "false" };
             of(issued).map_or(nothing.to_owned(), |(content, _)| content)
         };
-        let tip_off = tip_off(GAMES.iter().position(|game| *game == key.0).unwrap());
-        if at >= tip_off {
+        let tip_off = tip_off((key.1.0 - day(0).0) as usize);
+        if at >= tip_off && !rows.is_date(key.0, key.1, |date| date.stood_at_cutoff) {
+            prop_assert_eq!(
+                content(before),
+                content(after),
+                "{:?} has content of a date that did not stand",
+                key
+            );
+        } else if at >= tip_off {
             prop_assert_eq!(of(before), of(after), "{:?} changed after tip-off by {}", key, input);
+        } else if !rows.is_date(key.0, key.1, GameDate::has_rows) {
+            prop_assert!(of(after).is_none(), "{:?} is a row of a date that never stood at its cutoff", key);
         } else if content(before) != content(after) {
             let known_at = of(after).and_then(|(_, known_at)| known_at);
             let is_dated = known_at.is_some_and(|known_at| at <= known_at && known_at < tip_off);
@@ -267,12 +304,17 @@ proptest! {
             inputs.push((instant(*at), rows.revise(instant(*at), revision)));
         }
         inputs.sort_by_key(|(at, _)| *at);
+        let mut revisions = revisions.into_iter().peekable();
+        let mut rows = Rows::new();
         let mut before = issued(&driver);
         for of_instant in inputs.chunk_by(|a, b| a.0 == b.0) {
             let (at, text) = (of_instant[0].0, format!("{of_instant:?}"));
             of_instant.iter().flat_map(|(_, inputs)| inputs).for_each(|input| _ = driver.put(input.clone()));
             let after = issued(&driver);
-            check(&before, &after, at, &text)?;
+            while let Some((_, revision)) = revisions.next_if(|(of, _)| instant(*of) == at) {
+                rows.revise(at, &revision);
+            }
+            check((&before, &after), &rows, at, &text)?;
             before = after;
         }
     }

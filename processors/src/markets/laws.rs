@@ -5,12 +5,12 @@
 //! Invariant: the model shares no code with the view, except for the choice of the main line.
 //! Not here: the rules one by one (`tests`).
 use super::{main_line, update_index::UpdateIndex, *};
-use crate::view_test_driver::{ViewTestDriver, provenance, scheduled_game};
+use crate::view_test_driver::{ViewTestDriver, ended_date, provenance, scheduled_date, scheduled_game};
 use proptest::prelude::*;
 use schemas::{
-    EasternDate, GameId, Line, PlayerGameId, PlayerId, Price, RawId, Team, Timestamp,
+    CandidateId, EasternDate, GameId, Line, PlayerId, Price, RawId, Team, Timestamp,
     features::Basis,
-    game::GameDay,
+    fixture::VoidReason,
     identity::{NameMatch, NameRevision, NameRule},
     market::MarketView,
     observation::{Quote, QuoteLine, Retraction},
@@ -158,19 +158,21 @@ pub(super) fn observation(poll: &Poll, is_retraction: bool) -> In {
 fn game(n: usize) -> In {
     In::Game(MatchupGameId { matchup: matchup(), game: GAMES[n] }, Some(game_row(n, n as i32)))
 }
-/// A row of game `n` that a later one replaces: it states one day after the other, or is deleted.
+/// A row of game `n` that a later one replaces: it has the last of the days, after it had another one, or is deleted.
 fn earlier_row(n: usize, days: &[i32]) -> In {
-    let instants = [Timestamp::DISTANT_PAST, instant(0), instant(2)];
-    let known = days.iter().zip(instants).map(|(n, known_at)| GameDay { known_at, date: day(*n) });
-    let row = days.last().map(|last| Game { days: known.collect(), ..game_row(n, *last) });
+    let row = days.last().map(|last| {
+        let mut row = game_row(n, *last);
+        let former = days.iter().filter(|day| *day != last).map(|day| {
+            let date = scheduled_date(TEAMS[0], TEAMS[1], tip_off(*day as usize));
+            ended_date(date, instant(2), VoidReason::Moved)
+        });
+        row.dates.extend(former.take(1));
+        row
+    });
     In::Game(MatchupGameId { matchup: matchup(), game: GAMES[n] }, row)
 }
 pub(super) fn game_row(n: usize, on: i32) -> Game {
-    Game {
-        date: day(on),
-        days: vec![GameDay { known_at: Timestamp::DISTANT_PAST, date: day(on) }],
-        ..scheduled_game(GAMES[n], TEAMS[0], TEAMS[1], tip_off(on as usize))
-    }
+    Game { date: day(on), ..scheduled_game(GAMES[n], TEAMS[0], TEAMS[1], tip_off(on as usize)) }
 }
 fn names(date: EasternDate, team: Team) -> In {
     let players = if team == TEAMS[0] { vec![PLAYER] } else { vec![] };
@@ -374,7 +376,8 @@ proptest! {
         for (n, game) in GAMES.into_iter().enumerate() {
             let model = |basis| Model { polls: &polls, tip_off: tip_off(n), basis }.market(day(n as i32));
             let expected = [model(Basis::Issued), model(Basis::Retrospective)];
-            let row = driver.row(&OutputKey::Market(PlayerGameId { player: PLAYER, game }, matchup()));
+            let id = CandidateId { player: PLAYER, game, date: day(n as i32), matchup: matchup() };
+            let row = driver.row(&OutputKey::Market(id));
             let found = [Basis::Issued, Basis::Retrospective].map(|basis| {
                 let Some(Out::Market(row)) = row else { return None };
                 row.on(basis).0.map(|view| MarketView { known_at: Timestamp::DISTANT_PAST, ..view.clone() })

@@ -14,73 +14,90 @@ use super::{
 };
 use crate::history::{Cutoff, Known, known_content};
 use schemas::{
-    EasternDate, GameId, PlayerId, Timestamp,
+    CandidateId, EasternDate, GameId, PlayerId, Timestamp,
     features::Basis,
     market::{Market, MarketView, QuotedPlayer},
 };
 use std::collections::BTreeMap;
 
-/// A name in an event on one of the days of a game.
+/// A name in an event on the day of a date.
 #[derive(Clone, Copy)]
 struct QuotedName<'a> {
     event: &'a Event,
-    day: EasternDate,
     name: &'a str,
 }
 
-/// Returns the names in all events on the days of a game.
-fn quoted_names(tables: &Tables, game: GameId) -> impl Iterator<Item = QuotedName<'_>> {
-    let days = tables.games.get(&game).map(|times| times.all_days()).unwrap_or_default();
-    days.into_iter().flat_map(move |day| {
-        let names = move |event| {
-            Event::names_on(event, day).into_iter().map(move |name| QuotedName { event, day, name })
-        };
-        tables.events.values().flat_map(names)
-    })
+/// One date of a game, and the names in all events on its day.
+struct QuotedDate<'a> {
+    tables: &'a Tables,
+    game: GameId,
+    day: EasternDate,
 }
 
-/// Returns the quotes of a player as of a cutoff, and when the newest of them was added, changed or withdrawn.
-fn player_quotes<'a>(
-    tables: &Tables,
-    (game, player): (GameId, PlayerId),
-    names: &[QuotedName<'a>],
-    cutoff: Cutoff,
-) -> (PlayerQuotes<'a>, Timestamp) {
-    let mut quotes = PlayerQuotes::new(cutoff);
-    let day = tables.day_of(game, cutoff);
-    for QuotedName { event, day, name } in names.iter().filter(|name| day.content == Some(name.day)) {
-        let name_known_at = tables.refers_since(LookupName::in_odds(*day, name), player, cutoff);
-        if let Some(name_known_at) = name_known_at {
-            quotes.add(event, *day, name, name_known_at);
+impl<'a> QuotedDate<'a> {
+    /// Returns the names in all events on the day.
+    fn names(&self) -> impl Iterator<Item = QuotedName<'a>> + use<'a> {
+        let day = self.day;
+        self.tables.events.values().flat_map(move |event| {
+            event.names_on(day).into_iter().map(move |name| QuotedName { event, name })
+        })
+    }
+    const fn lookup_name(&self, name: &'a str) -> LookupName<'a> {
+        LookupName::in_odds(self.day, name)
+    }
+    /// Returns the quotes of a player as of a cutoff, and when the newest of them was added, changed or withdrawn.
+    fn player_quotes(
+        &self,
+        player: PlayerId,
+        names: &[QuotedName<'a>],
+        cutoff: Cutoff,
+    ) -> (PlayerQuotes<'a>, Timestamp) {
+        let mut quotes = PlayerQuotes::new(cutoff);
+        let is_on_day = self.tables.has_day(self.game, self.day, cutoff);
+        for QuotedName { event, name } in names.iter().filter(|_| is_on_day.content) {
+            let name_known_at = self.tables.refers_since(self.lookup_name(name), player, cutoff);
+            if let Some(name_known_at) = name_known_at {
+                quotes.add(event, self.day, name, name_known_at);
+            }
         }
+        let changed_at = quotes.changed_at().map(|changed_at| changed_at.max(is_on_day.known_at));
+        (quotes, changed_at.unwrap_or(Timestamp::DISTANT_PAST))
     }
-    let changed_at = quotes.changed_at().map(|changed_at| changed_at.max(day.known_at));
-    (quotes, changed_at.unwrap_or(Timestamp::DISTANT_PAST))
+    /// Returns the instants at which quotes under these names may be replaced by earlier ones, or by none.
+    fn ends(&self, names: &[QuotedName<'a>]) -> Vec<Timestamp> {
+        let mut ends = self.tables.day_instants(self.day);
+        for QuotedName { event, name } in names {
+            ends.extend(event.history.retraction_instants());
+            self.tables.name_instants(self.lookup_name(name), &mut |instant| ends.push(instant));
+        }
+        ends
+    }
 }
 
-/// Returns the instants at which quotes under these names may be replaced by earlier ones, or by none.
-fn ends(tables: &Tables, game: GameId, names: &[QuotedName<'_>]) -> Vec<Timestamp> {
-    let mut ends = tables.day_instants(game);
-    for name in names {
-        ends.extend(name.event.history.retraction_instants());
-        tables.name_instants(LookupName::in_odds(name.day, name.name), &mut |instant| ends.push(instant));
-    }
-    ends
-}
-
-/// Derives the row of a player in a game; `None` if no book has quoted the player.
-pub fn market(tables: &Tables, game: GameId, player: PlayerId) -> Option<Market> {
-    let mut names: Vec<QuotedName<'_>> = quoted_names(tables, game).collect();
-    names.retain(|name| tables.may_refer(LookupName::in_odds(name.day, name.name), player));
+/// Derives the row of a player on a date of a game; `None` if no book has quoted the player.
+pub fn market(tables: &Tables, id: CandidateId) -> Option<Market> {
+    let CandidateId { player, game, date, matchup } = id;
+    let quoted = QuotedDate { tables, game, day: date };
+    let mut names: Vec<QuotedName<'_>> = quoted.names().collect();
+    names.retain(|name| tables.may_refer(quoted.lookup_name(name.name), player));
     let content_by = |cutoff| {
-        let (quotes, changed_at) = player_quotes(tables, (game, player), &names, cutoff);
+        let (quotes, changed_at) = quoted.player_quotes(player, &names, cutoff);
         market_content(&quotes, changed_at)
     };
-    let content_on = |cutoff: Cutoff| known_content(cutoff, ends(tables, game, &names), content_by);
+    let content_on = |cutoff: Cutoff| known_content(cutoff, quoted.ends(&names), content_by);
     let with_time = |known_at, view| MarketView { known_at, ..view };
     let Bases { issued, retrospective, issued_absent_since, retrospective_absent_since } =
-        on_both_bases(tables, game, content_on)?.into_rows(with_time)?;
-    Some(Market { player, game, issued, retrospective, issued_absent_since, retrospective_absent_since })
+        on_both_bases(tables, (game, date), content_on)?.into_rows(with_time)?;
+    Some(Market {
+        player,
+        game,
+        date,
+        matchup,
+        issued,
+        retrospective,
+        issued_absent_since,
+        retrospective_absent_since,
+    })
 }
 
 /// Returns the market of some quotes. Its own time is not set.
@@ -102,27 +119,32 @@ fn market_content(quotes: &PlayerQuotes<'_>, changed_at: Timestamp) -> Known<Opt
     Known { content, known_at }
 }
 
-/// Returns the players whom any book quotes or has quoted for a game, on a basis.
-pub fn quoted_players(tables: &Tables, game: GameId, basis: Basis) -> Vec<QuotedPlayer> {
-    let Some(tip_off) = tables.games.get(&game).map(|times| times.tip_off) else { return Vec::new() };
+/// Returns the players whom any book quotes or has quoted for a date of a game, on a basis.
+pub fn quoted_players(
+    tables: &Tables,
+    (game, day): (GameId, EasternDate),
+    basis: Basis,
+) -> Vec<QuotedPlayer> {
+    let Some(date) = tables.date(game, day) else { return Vec::new() };
+    let date_quotes = QuotedDate { tables, game, day };
     let mut names_by_player: BTreeMap<PlayerId, Vec<QuotedName<'_>>> = BTreeMap::new();
-    for name in quoted_names(tables, game) {
-        tables.candidates(LookupName::in_odds(name.day, name.name), &mut |player| {
+    for name in date_quotes.names() {
+        tables.candidates(date_quotes.lookup_name(name.name), &mut |player| {
             let names = names_by_player.entry(player).or_default();
-            if !names.last().is_some_and(|last| std::ptr::eq(last.name, name.name) && last.day == name.day) {
+            if !names.last().is_some_and(|last| std::ptr::eq(last.name, name.name)) {
                 names.push(name);
             }
         });
     }
     let quoted = names_by_player.into_iter().filter_map(|(player, names)| {
         let content_by = |cutoff| {
-            let (quotes, changed_at) = player_quotes(tables, (game, player), &names, cutoff);
-            let day = tables.day_of(game, cutoff);
-            let first = quotes.newest().iter().map(|quote| quote.known_at.max(day.known_at)).min();
+            let (quotes, changed_at) = date_quotes.player_quotes(player, &names, cutoff);
+            let is_on_day = tables.has_day(game, day, cutoff);
+            let first = quotes.newest().iter().map(|quote| quote.known_at.max(is_on_day.known_at)).min();
             Known { content: first.is_some(), known_at: first.unwrap_or(changed_at) }
         };
-        let quoted =
-            known_content(Cutoff::at_tip_off(tip_off, basis), ends(tables, game, &names), content_by);
+        let cutoff = Cutoff::at_tip_off(date.tip_off, basis);
+        let quoted = known_content(cutoff, date_quotes.ends(&names), content_by);
         let was_quoted = quoted.content || quoted.known_at > Timestamp::DISTANT_PAST;
         was_quoted.then_some(QuotedPlayer { player, known_at: quoted.known_at, is_quoted: quoted.content })
     });

@@ -3,10 +3,10 @@
 //! Invariant: there is one game, with tip-off at 19:30; the first of its teams has the only player: player 1, with the name "A".
 //! Not here: main lines (`main_line`).
 use super::*;
-use crate::view_test_driver::{ViewTestDriver, provenance, scheduled_game};
+use crate::view_test_driver::{ViewTestDriver, ended_date, provenance, scheduled_date, scheduled_game};
 use schemas::{
-    EasternDate, GameId, Line, PlayerGameId, PlayerId, Price, Team, Timestamp,
-    game::GameDay,
+    CandidateId, EasternDate, GameId, Line, MatchupGameDateId, PlayerId, Price, Team, Timestamp,
+    fixture::{GameDate, VoidReason},
     identity::{NameMatch, NameRevision, NameRule},
     market::{AvailabilityView, MarketView},
     observation::{GameStatus, InjuryMember, InjuryStatus, Quote, QuoteLine, Retraction},
@@ -14,7 +14,6 @@ use schemas::{
 };
 
 const GAME: GameId = GameId(22_400_100);
-const ID: PlayerGameId = PlayerGameId { player: PlayerId(1), game: GAME };
 const TEAMS: [Team; 2] = [Team::BOS, Team::NYK];
 
 fn matchup() -> Matchup {
@@ -113,8 +112,14 @@ fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<Markets> 
 fn quoted(odds: impl IntoIterator<Item = In>) -> ViewTestDriver<Markets> {
     driver_with(name_matches(Source::Oddsapi, Timestamp::DISTANT_PAST).into_iter().chain(odds))
 }
+fn id(date: EasternDate) -> CandidateId {
+    CandidateId { player: PlayerId(1), game: GAME, date, matchup: matchup() }
+}
 fn views(driver: &ViewTestDriver<Markets>) -> [Option<MarketView>; 2] {
-    match driver.row(&OutputKey::Market(ID, matchup())) {
+    views_on(driver, date())
+}
+fn views_on(driver: &ViewTestDriver<Markets>, date: EasternDate) -> [Option<MarketView>; 2] {
+    match driver.row(&OutputKey::Market(id(date))) {
         Some(Out::Market(row)) => [row.issued.clone(), row.retrospective.clone()],
         _ => [None, None],
     }
@@ -122,8 +127,11 @@ fn views(driver: &ViewTestDriver<Markets>) -> [Option<MarketView>; 2] {
 fn issued(driver: &ViewTestDriver<Markets>) -> MarketView {
     views(driver)[0].clone().unwrap()
 }
+fn quoted_id() -> MatchupGameDateId {
+    MatchupGameDateId { matchup: matchup(), game: GAME, date: date() }
+}
 fn reported(driver: &ViewTestDriver<Markets>) -> Vec<(Team, Timestamp)> {
-    match driver.row(&OutputKey::QuotedPlayers(MatchupGameId { matchup: matchup(), game: GAME })) {
+    match driver.row(&OutputKey::QuotedPlayers(quoted_id())) {
         Some(Out::QuotedPlayers(row)) => {
             row.teams_reported_issued.iter().map(|reported| (reported.team, reported.known_at)).collect()
         }
@@ -131,7 +139,7 @@ fn reported(driver: &ViewTestDriver<Markets>) -> Vec<(Team, Timestamp)> {
     }
 }
 fn status(driver: &ViewTestDriver<Markets>) -> [Option<AvailabilityView>; 2] {
-    match driver.row(&OutputKey::Availability(ID, matchup())) {
+    match driver.row(&OutputKey::Availability(id(date()))) {
         Some(Out::Availability(row)) => [row.issued.clone(), row.retrospective.clone()],
         _ => [None, None],
     }
@@ -172,7 +180,7 @@ fn a_newer_complete_fetch_removes_the_books_that_it_lacks_and_a_partial_one_remo
     assert_eq!((view.books, view.main, view.opening), (1, Line(2350), Line(2050)));
     assert_eq!(issued(&quoted([both(), one(false)])).books, 2);
     let withdrawn = quoted([both(), odds(at(11, 1), true, vec![]), odds(at(12, 1), true, vec![])]);
-    let Some(Out::Market(row)) = withdrawn.row(&OutputKey::Market(ID, matchup())) else {
+    let Some(Out::Market(row)) = withdrawn.row(&OutputKey::Market(id(date()))) else {
         panic!("the row must state since when there are no quotes")
     };
     assert_eq!((&row.issued, row.issued_absent_since), (&None, Some(at(11, 1))));
@@ -276,32 +284,54 @@ fn an_event_on_the_next_day_belongs_to_no_game_of_this_day() {
     let next_day = In::Odds(OddsObservation { date: date().plus_days(1), ..next_day });
     assert_eq!(views(&quoted([next_day])), [None, None]);
 }
+/// Replaces the dates of the game.
+fn with_dates(dates: Vec<GameDate>) -> In {
+    let row = Game { dates, ..game_row() };
+    In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(row))
+}
 #[test]
-fn a_game_with_another_day_has_the_odds_and_reports_of_that_day() {
-    let other = date().plus_days(-1);
-    let on_other_day = observation(at(9, 1), vec![quote("a", 2450, at(9, 0))]);
-    let on_other_day = In::Odds(OddsObservation { date: other, event: "other".into(), ..on_other_day });
-    let names_of_other_day =
-        name_matches(Source::Oddsapi, Timestamp::DISTANT_PAST).map(|input| match input {
-            In::Names(id, row) => {
-                In::Names(schemas::NamesId { date: other, ..id }, row.map(|row| Names { date: other, ..row }))
-            }
-            input => input,
-        });
+fn each_date_of_a_game_has_the_odds_and_reports_of_its_own_day() {
+    let next = date().plus_days(1);
+    let on_next_day = observation(at(9, 1), vec![quote("a", 2450, at(9, 0))]);
+    let on_next_day = In::Odds(OddsObservation { date: next, event: "other".into(), ..on_next_day });
+    let names_of_next_day = name_matches(Source::Oddsapi, Timestamp::DISTANT_PAST).map(|input| match input {
+        In::Names(id, row) => {
+            In::Names(schemas::NamesId { date: next, ..id }, row.map(|row| Names { date: next, ..row }))
+        }
+        input => input,
+    });
     let reports = name_matches(Source::Nbacom, Timestamp::DISTANT_PAST).into_iter();
     let reports = reports.chain([report(at(11, 0), at(11, 5), &[("A", InjuryStatus::Out)])]);
-    let mut driver = quoted([odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]), on_other_day]);
-    names_of_other_day.into_iter().chain(reports).for_each(|input| _ = driver.put(input));
-    let mut move_to = |days: &[(i8, EasternDate)]| {
-        let days = days.iter().map(|(hour, date)| GameDay { known_at: at(*hour, 0), date: *date });
-        let row = Game { days: days.collect(), ..game_row() };
-        driver.put(In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(row)));
-        (views(&driver)[0].as_ref().map(|view| view.main.0), status(&driver)[0].is_some())
+    let mut driver = quoted([odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]), on_next_day]);
+    names_of_next_day.into_iter().chain(reports).for_each(|input| _ = driver.put(input));
+    let planned = || scheduled_date(TEAMS[0], TEAMS[1], at(19, 30));
+    let moved_at = |time| ended_date(planned(), time, VoidReason::Moved);
+    let moved_to = || scheduled_date(TEAMS[0], TEAMS[1], next.at(19, 30));
+    let mut mains = |dates: Vec<GameDate>| {
+        driver.put(with_dates(dates));
+        let main = |views: [Option<MarketView>; 2]| views.map(|view| view.map(|view| view.main.0));
+        (main(views(&driver)), status(&driver)[0].is_some(), main(views_on(&driver, next)))
     };
-    assert_eq!(move_to(&[(1, date())]), (Some(2050), true));
-    assert_eq!(move_to(&[(1, other)]), (Some(2450), false));
-    assert_eq!(move_to(&[(1, other), (12, date())]), (Some(2050), true));
-    assert_eq!(move_to(&[(1, date()), (12, date().plus_days(5))]), (None, false));
+    assert_eq!(mains(vec![planned()]), ([Some(2050), None], true, [None, None]));
+    assert_eq!(mains(vec![moved_at(at(19, 29)), moved_to()]), ([None, None], false, [Some(2450), None]));
+    assert_eq!(mains(vec![moved_at(at(19, 30)), moved_to()]), ([Some(2050), None], true, [Some(2450), None]));
+}
+#[test]
+fn of_two_games_on_one_day_the_one_with_the_smaller_id_has_its_quotes_as_far_as_it_was_known() {
+    let mut driver = quoted([odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))])]);
+    let smaller = GameId(GAME.0 - 1);
+    let mut put = |known_at: Timestamp| {
+        let mut row = scheduled_game(smaller, TEAMS[0], TEAMS[1], at(15, 0));
+        for date in &mut row.dates {
+            date.known_at = known_at;
+            date.standing[0].known_at = known_at;
+            date.stood_at_cutoff = known_at < date.tip_off;
+        }
+        driver.put(In::Game(MatchupGameId { matchup: matchup(), game: smaller }, Some(row)));
+        views(&driver).map(|view| view.is_some())
+    };
+    assert_eq!(put(at(9, 0)), [false, false]);
+    assert_eq!(put(at(19, 30)), [true, false], "a fixture that is known after tip-off changes no issued row");
 }
 #[test]
 fn a_book_that_quotes_a_player_in_two_events_is_counted_once() {
@@ -353,16 +383,16 @@ fn a_retraction_before_tip_off_counts_and_a_later_one_changes_the_retrospective_
     assert_eq!(mains(undone), [Some(2450), Some(2450)]);
 }
 #[test]
-fn a_retracted_game_has_no_retrospective_market_and_the_issued_one_only_if_it_was_retracted_later() {
+fn a_date_that_ended_has_no_retrospective_market_and_the_issued_one_only_if_it_ended_after_tip_off() {
     let quotes = vec![quote("a", 2050, at(10, 0))];
     let mut driver = quoted([odds(at(10, 1), true, quotes)]);
-    let mut retract = |retracted_at| {
-        let row = Game { retracted_at: Some(retracted_at), days_in_retrospect: Some(vec![]), ..game_row() };
-        driver.put(In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(row)));
+    let mut end = |ended_at| {
+        let date = scheduled_date(TEAMS[0], TEAMS[1], at(19, 30));
+        driver.put(with_dates(vec![ended_date(date, ended_at, VoidReason::Retracted)]));
         views(&driver).map(|view| view.is_some())
     };
-    assert_eq!(retract(at(19, 30)), [true, false]);
-    assert_eq!(retract(at(19, 29)), [false, false]);
+    assert_eq!(end(at(19, 30)), [true, false]);
+    assert_eq!(end(at(19, 29)), [false, false]);
 }
 #[test]
 fn a_player_who_is_not_on_the_newest_report_is_available() {
@@ -373,13 +403,11 @@ fn a_player_who_is_not_on_the_newest_report_is_available() {
     driver.put(report(at(17, 0), at(17, 5), &[]));
     driver.put(report(at(18, 0), at(18, 5), &[]));
     assert_eq!(status(&driver), [None, None]);
-    let Some(Out::Availability(row)) = driver.row(&OutputKey::Availability(ID, matchup())) else {
+    let Some(Out::Availability(row)) = driver.row(&OutputKey::Availability(id(date()))) else {
         panic!("the row must state since when the player is available")
     };
     assert_eq!((row.issued_absent_since, row.retrospective_absent_since), (Some(at(17, 5)), None));
-    let Some(Out::QuotedPlayers(row)) =
-        driver.row(&OutputKey::QuotedPlayers(MatchupGameId { matchup: matchup(), game: GAME }))
-    else {
+    let Some(Out::QuotedPlayers(row)) = driver.row(&OutputKey::QuotedPlayers(quoted_id())) else {
         panic!("the game has a report but no row of quoted players")
     };
     assert!(row.issued.is_empty() && row.teams_reported_issued[0].known_at == at(11, 5));

@@ -37,6 +37,7 @@ pub(super) fn without_features() -> Features {
         main_line: None,
         quality_flags: vec![QualityFlag::TipEstimated],
         comparables: Vec::new(),
+        voided: None,
     }
 }
 

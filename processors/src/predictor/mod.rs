@@ -53,7 +53,7 @@ impl Predictor {
         self.version
     }
 
-    /// Computes the predictions of all systems for one player and one game.
+    /// Computes the predictions of all systems for one player and one game on one date.
     pub fn predict(&self, features: &Features) -> Prediction {
         let is_eligible = features.eligibility == Eligibility::Eligible;
         let base_line = if is_eligible { BaseLine::for_features(features) } else { None };
@@ -82,6 +82,7 @@ impl Predictor {
             omitted_line_offsets,
             quality_flags: features.quality_flags.clone(),
             systems: if is_eligible { self.systems(features, base_line) } else { Vec::new() },
+            voided: features.voided,
         }
     }
 

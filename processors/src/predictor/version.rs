@@ -23,7 +23,7 @@ pub(super) fn model_version(artifact: Option<&Artifact>) -> i64 {
     first_64_bits(text.as_bytes())
 }
 
-/// Returns the version of the input: the first 64 bits of the BLAKE3 hash of all fields in a fixed order. Integers and the bit patterns of
+/// Returns the version of the input: the first 64 bits of the BLAKE3 hash of all fields except `voided`, in a fixed order. Integers and the bit patterns of
 /// floats are little-endian; sequences and texts are preceded by their length.
 pub(super) fn input_version(features: &Features) -> i64 {
     let Features {
@@ -44,6 +44,8 @@ pub(super) fn input_version(features: &Features) -> i64 {
         main_line,
         quality_flags,
         comparables,
+        // The prediction of a void row stays as issued.
+        voided: _,
     } = features;
     let mut fields = Fields(Vec::with_capacity(512 + 20 * comparables.len()));
     fields.put(player.0.to_le_bytes());

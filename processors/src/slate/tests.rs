@@ -1,11 +1,11 @@
-//! Tests of games that no longer stand, and of changes of a game that no entry depends on.
+//! Tests of dates that no longer stand, and of changes of a game that no entry depends on.
 //!
 //! Invariant: there is one game, with tip-off at 19:30, and one candidate, on the roster of the home team.
 //! Not here: the forms (`team_form`).
 use super::*;
-use crate::view_test_driver::{ViewTestDriver, scheduled_game};
+use crate::view_test_driver::{ViewTestDriver, ended_date, scheduled_game};
 use schemas::{
-    EasternDate,
+    fixture::VoidReason,
     observation::GameStatus,
     team_form::{FormNumbers, RosteredPlayer},
 };
@@ -19,13 +19,15 @@ fn date() -> EasternDate {
 fn id() -> MatchupGameId {
     MatchupGameId { matchup: Matchup::new(Team::BOS, Team::NYK).unwrap(), game: GAME }
 }
-fn key() -> OutputKey {
-    OutputKey { id: PlayerGameId { player: PLAYER, game: GAME }, matchup: id().matchup }
+fn key() -> CandidateId {
+    CandidateId { player: PLAYER, game: GAME, date: date(), matchup: id().matchup }
 }
-fn game(retracted_at: Option<Timestamp>) -> Game {
-    let days_in_retrospect = retracted_at.map(|_| Vec::new());
-    let row = scheduled_game(GAME, Team::BOS, Team::NYK, date().at(19, 30));
-    Game { days_in_retrospect, retracted_at, ..row }
+fn game(ended_at: Option<Timestamp>) -> Game {
+    let mut row = scheduled_game(GAME, Team::BOS, Team::NYK, date().at(19, 30));
+    if let Some(at) = ended_at {
+        row.dates = row.dates.into_iter().map(|date| ended_date(date, at, VoidReason::CalledOff)).collect();
+    }
+    row
 }
 /// The form of a team; its retrospective content was known later than the issued one.
 fn form(team: Team) -> In {
@@ -38,11 +40,12 @@ fn form(team: Team) -> In {
     let row = TeamForm {
         team,
         game: GAME,
+        date: date(),
         opponent: if team == Team::BOS { Team::NYK } else { Team::BOS },
         issued: Some(content(date().at(9, 0))),
         retrospective: Some(content(date().at(22, 0))),
     };
-    In::Form(TeamFormId { team, game: GAME, matchup: id().matchup }, Some(row))
+    In::Form(TeamFormId { team, game: GAME, date: date(), matchup: id().matchup }, Some(row))
 }
 fn driver() -> ViewTestDriver<Slate> {
     let mut driver = ViewTestDriver::new(Slate);
@@ -53,13 +56,14 @@ fn driver() -> ViewTestDriver<Slate> {
 }
 
 #[test]
-fn a_game_retracted_after_tip_off_has_only_what_was_issued_and_one_retracted_before_has_no_entry() {
+fn a_date_that_ends_after_tip_off_has_only_what_was_issued_and_one_that_ends_before_has_no_entry() {
     let mut driver = driver();
     let before = driver.row(&key()).cloned().unwrap();
     assert!(before.issued.is_some() && before.retrospective.is_some());
     driver.put(In::Game(id(), Some(game(Some(date().at(19, 30))))));
     let row = driver.row(&key()).unwrap();
     assert_eq!((&row.issued, &row.retrospective), (&before.issued, &None));
+    assert_eq!(row.end.map(|end| (end.at, end.reason)), Some((date().at(19, 30), VoidReason::CalledOff)));
     driver.put(In::Game(id(), Some(game(Some(date().at(19, 29))))));
     assert!(driver.row(&key()).is_none());
     driver.put(In::Game(id(), Some(game(None))));
@@ -78,5 +82,5 @@ fn a_game_that_differs_only_in_its_score_affects_no_entry() {
         count
     };
     assert_eq!(affected(Game { status: GameStatus::Live, home_points: Some(3), ..game(None) }), 0);
-    assert_eq!(affected(Game { tip_off: date().at(20, 0), ..game(None) }), 1);
+    assert_eq!(affected(scheduled_game(GAME, Team::BOS, Team::NYK, date().at(20, 0))), 1);
 }

@@ -3,10 +3,11 @@
 //! Invariant: game `n` is on day `n` at 19:30.
 //! Not here: the evidence for candidates (`slate`).
 use super::*;
-use crate::view_test_driver::{ViewTestDriver, provenance};
+use crate::view_test_driver::{ViewTestDriver, ended_date, provenance, scheduled_date};
 use proptest::prelude::*;
 use schemas::{
     PlayingTime, RawId,
+    fixture::VoidReason,
     game::{Score, TeamTotals},
     identity::{NameMatch, NameRevision, NameRule},
     observation::{PlayerRef, Retraction, RosterMember},
@@ -43,15 +44,26 @@ fn revision(n: i32, known_at: Timestamp, minutes: Option<i32>) -> TeamGameRevisi
         appeared: minutes.map(|_| PlayerId(1)).into_iter().collect(),
     }
 }
+fn matchup() -> Matchup {
+    Matchup::new(TEAM, Team::NYK).unwrap()
+}
+/// Game `n` with one date, that of its last revision. If this revision is called off, so is the date since then.
 fn row(n: i32, revisions: Vec<TeamGameRevision>) -> In {
-    let id = TeamGameId { team: TEAM, game: game(n) };
+    let id = TeamGameId { team: TEAM, game: game(n), matchup: matchup() };
+    let last = revisions.last().unwrap();
+    let mut date = scheduled_date(TEAM, Team::NYK, last.date.at(19, 30));
+    date.known_at = revisions[0].known_at;
+    if last.called_off {
+        date = ended_date(date, last.known_at, VoidReason::CalledOff);
+    }
     In::TeamGame(
         id,
         Some(TeamGame {
             revisions_in_retrospect: None,
-            retracted_at: None,
+            dates: vec![date],
             game: game(n),
             team: TEAM,
+            matchup: matchup(),
             revisions,
         }),
     )
@@ -90,10 +102,17 @@ fn retracted(roster: &In, at: Timestamp, is_undone: bool) -> In {
     observation.provenance.retraction = Some(Retraction { at, is_undone });
     In::Roster(observation)
 }
-/// Returns the row of a game that no longer stands.
+/// Returns the row of a game of which all observations were retracted.
 fn retracted_game(row: In, at: Timestamp) -> In {
     let In::TeamGame(id, Some(mut row)) = row else { unreachable!() };
-    row.retracted_at = Some(at);
+    row.dates = row.dates.into_iter().map(|date| ended_date(date, at, VoidReason::Retracted)).collect();
+    row.revisions.retain(|revision| revision.known_at < at);
+    let last = row.revisions.last().unwrap().clone();
+    let (score, totals) = (None, None);
+    let end =
+        TeamGameRevision { known_at: at, called_off: true, score, totals, appeared: Vec::new(), ..last };
+    row.revisions.push(end);
+    row.revisions_in_retrospect = Some(Vec::new());
     In::TeamGame(id, Some(row))
 }
 fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<TeamForms> {
@@ -104,7 +123,10 @@ fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<TeamForms
     driver
 }
 fn form(driver: &ViewTestDriver<TeamForms>, n: i32) -> Option<&TeamForm> {
-    driver.row(&OutputKey::Form { team: TEAM, game: game(n) })
+    form_on(driver, n, day(n))
+}
+fn form_on(driver: &ViewTestDriver<TeamForms>, n: i32, date: EasternDate) -> Option<&TeamForm> {
+    driver.row(&OutputKey::Form(TeamFormId { matchup: matchup(), team: TEAM, game: game(n), date }))
 }
 fn open_games(driver: &ViewTestDriver<TeamForms>) -> Vec<i32> {
     (0..20).filter(|n| form(driver, *n).is_some()).collect()
@@ -179,6 +201,17 @@ fn a_game_on_the_evening_before_is_a_back_to_back_once_its_box_score_is_known() 
     assert_eq!(row.retrospective.as_ref().unwrap().numbers.rest_days, Some(0));
 }
 #[test]
+fn the_final_of_the_cup_is_no_past_game_of_a_team() {
+    let In::TeamGame(id, Some(row)) = played(2, 240) else { unreachable!() };
+    let cup_final = GameId(62_400_001);
+    let cup_final =
+        In::TeamGame(TeamGameId { game: cup_final, ..id }, Some(TeamGame { game: cup_final, ..row }));
+    let driver = driver_with([played(0, 240), cup_final, planned(3)]);
+    let numbers = form(&driver, 3).unwrap().issued.as_ref().unwrap().numbers;
+    assert_eq!((numbers.games, numbers.rest_days), (1, Some(2)));
+}
+
+#[test]
 fn a_game_that_was_called_off_is_not_a_past_game_until_it_is_played() {
     let mut off = revision(0, day(0).at(16, 30), None);
     off.called_off = true;
@@ -187,8 +220,9 @@ fn a_game_that_was_called_off_is_not_a_past_game_until_it_is_played() {
     (rescheduled.date, played.date) = (day(5), day(5));
     let moved = row(0, vec![revision(0, day(-30).at(12, 0), None), off, rescheduled, played]);
     let driver = driver_with([moved, planned(2), planned(7)]);
-    let games = |n| form(&driver, n).unwrap().issued.as_ref().unwrap().numbers.games;
-    assert_eq!((games(2), games(0), games(7)), (0, 0, 1));
+    let games = |form: Option<&TeamForm>| form.unwrap().issued.as_ref().unwrap().numbers.games;
+    let forms = [form(&driver, 2), form_on(&driver, 0, day(5)), form(&driver, 7)];
+    assert_eq!(forms.map(games), [0, 0, 1]);
 }
 #[test]
 fn a_complete_roster_removes_the_players_that_it_lacks_and_a_partial_one_removes_none() {
@@ -299,7 +333,10 @@ fn a_game_retracted_after_its_tip_off_retains_its_issued_form_and_ends_as_a_past
     let before = form(&driver, 1).unwrap();
     assert_eq!((games(before.issued.as_ref()), games(before.retrospective.as_ref())), (1, 0));
     let after = form(&driver, 3).unwrap();
-    assert_eq!((games(after.issued.as_ref()), after.retrospective.is_none()), (0, true));
+    assert_eq!((games(after.issued.as_ref()), games(after.retrospective.as_ref())), (0, 0));
+    let known_at = |form: Option<&Form>| form.unwrap().known_at;
+    assert_eq!(known_at(after.issued.as_ref()), day(2).at(12, 0), "the game ended as a past game then");
+    assert!(known_at(after.retrospective.as_ref()) < day(2).at(12, 0), "in retrospect, it never was one");
     driver.put(roster(day(0).at(7, 0), true, &[2]));
     assert_eq!(
         rostered(&driver, 0),
@@ -352,7 +389,7 @@ fn input() -> impl Strategy<Value = In> {
         0 | 1 => planned(n),
         2 => played(n, 240),
         3 => retracted_game(played(n, 240), day(at).at(12, 0)),
-        _ => In::TeamGame(TeamGameId { team: TEAM, game: game(n) }, None),
+        _ => In::TeamGame(TeamGameId { team: TEAM, game: game(n), matchup: matchup() }, None),
     });
     let retraction = prop::option::of((0i32..5, any::<bool>()));
     let fetch = (0i32..5, 0i8..3, any::<bool>(), prop::collection::vec(1u32..4, 0..3), "[ab]", retraction);

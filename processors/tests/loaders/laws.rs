@@ -138,6 +138,10 @@ fn assert_readable(observation: &Observation) -> Result<(), TestCaseError> {
             assert_stored(list)?;
             (vec![list.date], vec![], None)
         }
+        Observation::FinalBoxScore(score) => {
+            assert_stored(score)?;
+            (vec![score.date], vec![], Some(score.game.season()))
+        }
         Observation::Odds(event) => {
             assert_stored(event)?;
             let updates = event.quotes.iter().map(|quote| quote.updated_at);
@@ -175,6 +179,7 @@ fn provenance_mut(observation: &mut Observation) -> &mut Provenance {
     match observation {
         Observation::Game(game) => &mut game.provenance,
         Observation::BoxScore(list) => &mut list.provenance,
+        Observation::FinalBoxScore(score) => &mut score.provenance,
         Observation::Odds(event) => &mut event.provenance,
         Observation::Injury(report) => &mut report.provenance,
         Observation::Roster(roster) => &mut roster.provenance,

@@ -26,7 +26,8 @@ pub fn members(loaded: &Loaded) -> u64 {
         Observation::Odds(list) => 30 * list.quotes.iter().filter(|quote| !quote.lines.is_empty()).count(),
         Observation::Injury(list) => 30 * (list.members.len() + list.not_submitted.len()),
         Observation::Roster(list) => 30 * list.members.len(),
-        Observation::Names(_) => 0,
+        // They repeat what the box scores and quotes state.
+        Observation::FinalBoxScore(_) | Observation::Names(_) => 0,
         // A link is published to thirty teams, so each copy counts as a thirtieth of a member.
         Observation::Link(_) => 1,
     };

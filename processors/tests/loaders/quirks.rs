@@ -38,8 +38,8 @@ fn the_game_date_is_read_as_written_and_the_tip_off_as_an_instant() {
     assert_eq!((game.result.home_points, game.result.away_points), (Some(112), Some(104)));
 }
 #[test]
-fn a_missing_tip_off_or_one_on_another_eastern_day_is_estimated_at_half_past_seven() {
-    for tip in [json!("2024-01-17T02:00:00Z"), json!(null), json!("")] {
+fn a_tip_off_that_is_missing_or_at_midnight_or_on_another_eastern_day_is_estimated_at_half_past_seven() {
+    for tip in [json!("2024-01-17T02:00:00Z"), json!("2024-01-17T05:00:00Z"), json!(null), json!("")] {
         let mut game = game("0022300576", "UTA", "GSW");
         game["gameDateTimeUTC"] = tip;
         let loaded = decode(Feed::NbacomSchedule, &schedule_of(vec![game]));
@@ -54,6 +54,15 @@ fn a_missing_tip_off_or_one_on_another_eastern_day_is_estimated_at_half_past_sev
         !games(&loaded)[0].fixture.tip_estimated,
         "a tip-off at 19:30 from the source must not count as estimated"
     );
+}
+#[test]
+fn a_status_text_of_tbd_and_no_other_outweighs_every_tip_off() {
+    for (text, is_estimated) in [("TBD", true), ("7:00 pm ET", false), ("", false), ("Final", false)] {
+        let mut game = game("0022300576", "UTA", "GSW");
+        game["gameStatusText"] = json!(text);
+        let loaded = decode(Feed::NbacomSchedule, &schedule_of(vec![game]));
+        assert_eq!(games(&loaded)[0].fixture.tip_estimated, is_estimated, "{text:?}");
+    }
 }
 #[test]
 fn preseason_all_star_foreign_and_undecided_games_are_counted_as_out_of_scope() {

@@ -140,9 +140,11 @@ where
                     .map_err(|_| undecodable("the record key contains an invalid view key"))?;
                 let hash = number.ok_or_else(|| undecodable("the value is not a content hash of 8 bytes"))?;
                 let output = self.outputs.iter().find(|output| output.topic.name == topic);
-                let output = output.ok_or_else(|| {
-                    undecodable("the record key contains a topic that is not an output of this processor")
-                })?;
+                // A row in a topic of a former version, which no processor reads any more.
+                let Some(output) = output else {
+                    state.changelog.push(record.key, None);
+                    return Ok(());
+                };
                 let output_key = (self.parse_output_key)(topic, record_key, &view_key)
                     .ok_or_else(|| undecodable("the record key contains an invalid output key"))?;
                 let row = PublishedRow { hash, topic: output.topic.name, key: record_key.to_owned() };

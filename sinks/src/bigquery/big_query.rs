@@ -21,14 +21,14 @@ use crate::{
     counters::Counters,
     plan::{BatchId, BatchPlan},
     progress::Progress,
-    record::SinkTopic,
+    record::{RowKey, SinkTopic},
     sqlite::{QueryCopy, WarehouseQueries},
     tables::TABLES,
     warehouse::{ContentHash, Warehouse, WarehouseError, WriterState},
     window::Batch,
     write_summary::WriteSummary,
 };
-use schemas::{PlayerGameId, Timestamp};
+use schemas::Timestamp;
 use std::{collections::HashSet, sync::Arc};
 
 /// A warehouse in a BigQuery dataset.
@@ -160,8 +160,8 @@ impl Warehouse for BigQuery {
     /// would be reset before each attempt and failing writes would never raise an alert.
     fn existing_keys(
         &self,
-        keys: &[(SinkTopic, PlayerGameId)],
-    ) -> Result<Progress<HashSet<(SinkTopic, PlayerGameId)>>, WarehouseError> {
+        keys: &[(SinkTopic, RowKey)],
+    ) -> Result<Progress<HashSet<(SinkTopic, RowKey)>>, WarehouseError> {
         let existing = self.queries.read_existing_keys(keys);
         into_progress(existing.map_err(|end| self.retry_policy.query_end(end)))
     }

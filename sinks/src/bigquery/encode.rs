@@ -4,18 +4,17 @@
 //! of the key. Values that BigQuery would reject are found here, before anything is sent.
 //! Not here: sending the rows (`job_runner`, `staging`).
 use super::{
-    schema::{PREDICTIONS_COLUMN, input_name, ladder_columns},
+    schema::{KEY, PREDICTIONS_COLUMN, input_name, ladder_columns},
     sql::PruningBounds,
 };
 use crate::{
     content_hash::{check_key, hash_cells, hash_prediction},
-    record::{Record, RecordChange},
+    record::{Record, RecordChange, RowKey},
     rows::{self, Cell, Row},
     tables::{ColumnType, FEATURE_ROWS, PLAYER_GAMES, SLATE, Table},
     warehouse::BadRecord,
     window::Batch,
 };
-use schemas::PlayerGameId;
 
 /// The rows of a batch.
 #[derive(Clone, Debug, Default)]
@@ -53,10 +52,7 @@ impl Encoded {
 /// Returns all records that cannot be converted.
 pub fn encode(batch: &Batch) -> Result<Encoded, Vec<BadRecord>> {
     let mut sorted: Vec<&Record> = batch.records.iter().collect();
-    sorted.sort_unstable_by_key(|record| {
-        let PlayerGameId { player, game } = record.change.id();
-        (record.coordinates.input, game, player)
-    });
+    sorted.sort_unstable_by_key(|record| (record.coordinates.input, record.change.key()));
     let (mut encoded, mut bad, mut bytes) = (Encoded::default(), Vec::new(), Vec::new());
     let mut hasher = blake3::Hasher::new();
     for record in sorted {
@@ -66,7 +62,7 @@ pub fn encode(batch: &Batch) -> Result<Encoded, Vec<BadRecord>> {
                 let quotes = row.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
                 encoded.request_bytes += row.len() + quotes + 1;
                 encoded.row_count += row_count + 1;
-                let game = record.change.id().game;
+                let game = record.change.key().game;
                 encoded.bounds.seasons.insert(game.season().0);
                 let game = game.to_string();
                 let games = encoded.bounds.games.get_or_insert_with(|| (game.clone(), game.clone()));
@@ -125,22 +121,22 @@ fn row_without_predictions(
 /// Starts a JSON object with the key and source columns. The object of a deleted row has nothing else and is closed; any other object is
 /// left open for the content columns.
 fn start_object(record: &Record, content_hash: Option<i64>, row_count: usize) -> String {
-    let id = record.change.id();
-    let (season, input) = (id.game.season().0, input_name(record.coordinates.input));
-    let (game, player) = (id.game, id.player.0);
+    let RowKey { game, player, part } = record.change.key();
+    let (season, input) = (game.season().0, input_name(record.coordinates.input));
     let (partition, offset) = (record.coordinates.partition, record.coordinates.offset);
     // Integers that may exceed 2⁵³ are sent as text, since a JSON parser may read a number as a float.
     let content_hash =
         content_hash.map_or_else(String::new, |content_hash| format!(",\"content_hash\":\"{content_hash}\""));
     let open = format!(
-        "{{\"season_start\":{season},\"input\":\"{input}\",\"game_id\":\"{game}\",\"player_id\":{player},\"partition\":{partition},\"offset\":\"{offset}\"{content_hash},\"row_count\":{row_count}"
+        "{{\"season_start\":{season},\"input\":\"{input}\",\"game_id\":\"{game}\",\"player_id\":{player},\"key_part\":\"{part}\",\"partition\":{partition},\"offset\":\"{offset}\"{content_hash},\"row_count\":{row_count}"
     );
     if content_hash.is_empty() { open + "}" } else { open }
 }
 /// Appends the columns that have a value, except the key columns.
 fn put_columns(json: &mut String, table: &Table, row: &Row<'_>) {
     for (column, value) in table.columns.iter().zip(row) {
-        if matches!(value, Cell::Null) || table.key.contains(&column.name) {
+        let is_key = KEY.iter().any(|key| key.name == column.name);
+        if matches!(value, Cell::Null) || is_key {
             continue;
         }
         put_name(json, column.name);

@@ -11,7 +11,8 @@ use super::{
     error::ErrorClass,
     queries::Queries,
     retry_policy::RetryPolicy,
-    schema::{Names, RECORDS, Type, fields},
+    schema::{KEY_PART, Names, RECORDS, Type, fields},
+    sql,
 };
 use crate::warehouse::WarehouseError;
 use serde_json::{Value, json};
@@ -132,6 +133,10 @@ impl Provisioning {
         for field in fields() {
             let Some(column) = columns.iter().find(|column| column["name"] == field.name) else {
                 diff.missing_columns.push(ddl::add_column(&self.names, &field));
+                if field.name == KEY_PART {
+                    // The rows of an earlier version have another key. The sink writes all rows again and then deletes these.
+                    diff.missing_columns.push(sql::begin_rebuild_sql(&self.names));
+                }
                 continue;
             };
             let column_type = column["type"].as_str().unwrap_or_default();

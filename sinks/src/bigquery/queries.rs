@@ -17,13 +17,12 @@ use super::{
 use crate::{
     control_totals::{ControlTotals, ControlTotalsByGame},
     plan::BatchId,
-    record::SinkTopic,
+    record::{RowKey, SinkTopic},
     rows::Row,
     tables::{PREDICTIONS, Table},
     warehouse::{ContentHash, WriterState},
     write_summary::WriteSummary,
 };
-use schemas::PlayerGameId;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashSet},
@@ -209,13 +208,13 @@ impl Queries {
     /// Returns those of the given keys that have a live row.
     pub fn read_existing_keys(
         &self,
-        keys: &[(SinkTopic, PlayerGameId)],
-    ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, CallEnd<ApiError>> {
-        let text = |(input, id): &(SinkTopic, PlayerGameId)| {
-            format!("{}/{}/{}", input_name(*input), id.game, id.player.0)
+        keys: &[(SinkTopic, RowKey)],
+    ) -> Result<HashSet<(SinkTopic, RowKey)>, CallEnd<ApiError>> {
+        let text = |(input, id): &(SinkTopic, RowKey)| {
+            format!("{}/{}/{}/{}", input_name(*input), id.game, id.player, id.part)
         };
         // Sorted, so that equal keys give an equal request, whose pending query the next call continues.
-        let requested: BTreeMap<String, (SinkTopic, PlayerGameId)> =
+        let requested: BTreeMap<String, (SinkTopic, RowKey)> =
             keys.iter().map(|key| (text(key), *key)).collect();
         let list = Value::from(requested.keys().cloned().collect::<Vec<_>>()).to_string();
         let mut existing = HashSet::new();

@@ -123,7 +123,7 @@ impl Field {
 }
 
 /// Key of a row: the columns that a merge compares.
-pub const KEY: [Field; 4] = [
+pub const KEY: [Field; 5] = [
     Field::required(
         "season_start",
         Type::Int64,
@@ -140,7 +140,14 @@ pub const KEY: [Field; 4] = [
         "Id of the game at nba.com, ten digits. In a row that describes a batch (input = batches), the id of that batch",
     ),
     Field::required("player_id", Type::Int64, "Id of the player at nba.com"),
+    Field::nullable(
+        KEY_PART,
+        Type::String,
+        "Date of the game, YYYY-MM-DD; if input is player-games, its pair of teams. NULL or empty: the row describes a batch or the writer state, or an earlier version of Fastbreak wrote it",
+    ),
 ];
+/// Name of the last column of [`KEY`]. It may be NULL, because tables of an earlier version lack it.
+pub const KEY_PART: &str = "key_part";
 /// Columns of a record after its source columns.
 const GUARD_COLUMNS: [Field; 2] = [
     Field::nullable("content_hash", Type::Int64, "Content hash of the record. NULL: the row is deleted"),

@@ -10,7 +10,7 @@
 //! Not here: running the statements (`job_runner`, `queries`).
 use super::{
     schema::{
-        BATCH_INPUT, Field, KEY, Names, PREDICTIONS_COLUMN, RECORDS, Type, WRITER_STATE_FIELDS,
+        BATCH_INPUT, Field, KEY, KEY_PART, Names, PREDICTIONS_COLUMN, RECORDS, Type, WRITER_STATE_FIELDS,
         WRITER_STATE_INPUT, batch_fields, content_fields, fields, input_name, input_of, ladder_columns,
         sql_type,
     },
@@ -104,7 +104,7 @@ fn incoming_sql(source: &Source) -> String {
         format!("{value} AS `{}`", field.name)
     };
     format!(
-        "SELECT {}\n    FROM {}\n    WHERE TRUE\n    QUALIFY ROW_NUMBER() OVER (PARTITION BY `input`, `game_id`, `player_id` ORDER BY `offset` DESC) = 1",
+        "SELECT {}\n    FROM {}\n    WHERE TRUE\n    QUALIFY ROW_NUMBER() OVER (PARTITION BY `input`, `game_id`, `player_id`, `key_part` ORDER BY `offset` DESC) = 1",
         list(record_fields().into_iter().map(read)),
         source.rows(),
     )
@@ -152,8 +152,13 @@ WHEN NOT MATCHED BY TARGET THEN
         keys = keys_equal("T", "S"),
     )
 }
+/// Returns the condition that the keys of a stored row `a` and a row of the source `b` are equal.
 fn keys_equal(a: &str, b: &str) -> String {
-    KEY.iter().map(|key| format!("{a}.`{0}` = {b}.`{0}`", key.name)).collect::<Vec<_>>().join(" AND ")
+    let equal = |key: &Field| match key.name {
+        KEY_PART => format!("IFNULL({a}.`{KEY_PART}`, '') = {b}.`{KEY_PART}`"),
+        name => format!("{a}.`{name}` = {b}.`{name}`"),
+    };
+    KEY.iter().map(equal).collect::<Vec<_>>().join(" AND ")
 }
 /// Returns the table expressions `incoming` (newest row per key), `guard` (one row if the batch may be written, else none), `compared`
 /// (outcome per row) and `counts` (rows by outcome).
@@ -198,6 +203,7 @@ fn merge_rows(record_fields: &[Field], batch_fields: &[Field]) -> (String, Strin
         "season_start" | "player_id" | "offset" | "row_count" => "0".into(),
         "input" => literal(BATCH_INPUT),
         "game_id" => "@batch".into(),
+        KEY_PART => literal(""),
         _ => null(field.field_type),
     };
     let batch = record_fields.iter().map(no_record).chain(batch_values(batch_fields));
@@ -244,10 +250,10 @@ pub fn batch_sql(names: &Names) -> String {
         literal(BATCH_INPUT)
     )
 }
-/// Returns the query that selects the keys with a live row. Its parameter `keys` is a JSON array of texts `input/game/player`.
+/// Returns the query that selects the keys with a live row. Its parameter `keys` is a JSON array of texts `input/game/player/part`.
 pub fn existing_keys_sql(names: &Names) -> String {
     format!(
-        "SELECT k FROM (SELECT CONCAT(`input`, '/', `game_id`, '/', CAST(`player_id` AS STRING)) AS k FROM {} WHERE `season_start` > 0 AND NOT `deleted`) WHERE k IN UNNEST(JSON_VALUE_ARRAY(@keys))",
+        "SELECT k FROM (SELECT CONCAT(`input`, '/', `game_id`, '/', CAST(`player_id` AS STRING), '/', IFNULL(`key_part`, '')) AS k FROM {} WHERE `season_start` > 0 AND NOT `deleted`) WHERE k IN UNNEST(JSON_VALUE_ARRAY(@keys))",
         names.table(RECORDS)
     )
 }
@@ -275,6 +281,14 @@ WHEN NOT MATCHED BY TARGET THEN
 pub fn take_ownership_sql(names: &Names) -> String {
     format!(
         "UPDATE {} SET `log_id` = @log_id, `epoch` = @epoch + 1, `rebuilding` = TRUE WHERE `season_start` = 0 AND `input` = {} AND `epoch` = @epoch",
+        names.table(RECORDS),
+        literal(WRITER_STATE_INPUT)
+    )
+}
+/// Returns the statement that begins a rebuild by the current writer in a new epoch.
+pub fn begin_rebuild_sql(names: &Names) -> String {
+    format!(
+        "UPDATE {} SET `epoch` = `epoch` + 1, `rebuilding` = TRUE WHERE `season_start` = 0 AND `input` = {}",
         names.table(RECORDS),
         literal(WRITER_STATE_INPUT)
     )
@@ -310,7 +324,7 @@ pub fn content_sql(names: &Names, table: &Table) -> String {
     });
     let columns = list(columns.chain(is_predictions.then(|| ident(PREDICTIONS_COLUMN))));
     format!(
-        "SELECT {columns} FROM {} WHERE `season_start` > 0 AND `input` = {} AND NOT `deleted` ORDER BY `game_id`, `player_id`",
+        "SELECT {columns} FROM {} WHERE `season_start` > 0 AND `input` = {} AND NOT `deleted` ORDER BY `game_id`, `player_id`, `key_part`",
         names.table(RECORDS),
         literal(input_name(input_of(table)))
     )

@@ -4,8 +4,9 @@
 //! deleted, with the columns of the BigQuery view of the same name.
 //!
 //! Invariant: a committed batch survives a power cut (WAL, synchronous=FULL). The file stores the version of its
-//! tables as `user_version`; a file whose version is not [`TABLES_VERSION`] is rejected.
-//! Not here: the columns of each table (`tables`).
+//! tables as `user_version`; a file of version 1 is migrated when it is opened for writing, and any other version than [`TABLES_VERSION`]
+//! is rejected.
+//! Not here: the columns of each table (`tables`), creating and migrating a file (`migration`).
 use crate::{
     record::SinkTopic,
     tables::{
@@ -15,7 +16,7 @@ use crate::{
     views,
     warehouse::WarehouseError,
 };
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 use std::time::Duration;
 
 /// Returns the name of the table that stores the rows of a view.
@@ -51,7 +52,7 @@ pub(super) fn configure(db: &Connection) -> Result<(), WarehouseError> {
     Ok(())
 }
 
-fn version(db: &Connection) -> rusqlite::Result<u32> {
+pub(super) fn version(db: &Connection) -> rusqlite::Result<u32> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
@@ -70,26 +71,17 @@ pub(super) fn check(db: &Connection) -> Result<(), WarehouseError> {
     }
 }
 
-/// Creates the tables and views of a new file.
-pub(super) fn create(db: &mut Connection) -> Result<(), WarehouseError> {
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if version(&tx)? != 0 {
-        return check(&tx);
-    }
-    tx.execute_batch(&statements())?;
-    tx.pragma_update(None, "user_version", TABLES_VERSION)?;
-    Ok(tx.commit()?)
-}
-
 /// Returns all statements that define a new file.
 pub(super) fn statements() -> String {
+    tables_and_views() + &batches() + &coverage() + WAREHOUSE_META
+}
+/// Returns the definitions of the tables with rows, their views and indexes.
+pub(super) fn tables_and_views() -> String {
     let mut sql: String = TABLES.iter().map(|table| rows_definition(table) + &view(table)).collect();
     for table in [&SLATE, &PLAYER_GAMES] {
         sql += &format!("CREATE INDEX {0}_by_date ON {0}_rows (game_date);\n", table.name);
     }
-    sql += &batches();
-    sql += &coverage();
-    sql + WAREHOUSE_META
+    sql
 }
 
 const WAREHOUSE_META: &str = "CREATE TABLE warehouse_meta ( -- One row: the log that may write to this warehouse, and the epoch
@@ -169,7 +161,7 @@ fn batches() -> String {
     let columns: String = columns.collect();
     format!("CREATE TABLE {BATCHES} ( -- {BATCHES_DOC}\n{columns}  PRIMARY KEY (batch_id)\n);\n")
 }
-fn coverage() -> String {
+pub(super) fn coverage() -> String {
     let columns: Vec<_> =
         views::COVERAGE_COLUMNS.iter().map(|column| (format!("\"{}\"", column.name), column)).collect();
     let select = views::coverage_select(SLATE.name, PLAYER_GAMES.name);
@@ -190,7 +182,13 @@ pub(super) fn put(table: &Table) -> String {
     )
 }
 
-/// Returns the statement that deletes the predictions of a player and game.
+/// Returns the condition that selects the rows of a record's key. Its parameters are the game, the player, and the date or pair of teams.
+pub(super) fn by_key(table: &Table) -> String {
+    let columns = table.key.iter().take(3).zip(1..);
+    columns.map(|(column, parameter)| format!("{column} = ?{parameter}")).collect::<Vec<_>>().join(" AND ")
+}
+
+/// Returns the statement that deletes the predictions of a player, game and date.
 pub(super) fn delete_predictions() -> String {
-    format!("DELETE FROM {} WHERE game_id = ?1 AND player_id = ?2", rows_table(&PREDICTIONS))
+    format!("DELETE FROM {} WHERE {}", rows_table(&PREDICTIONS), by_key(&PREDICTIONS))
 }

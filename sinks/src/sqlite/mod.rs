@@ -5,6 +5,7 @@
 mod content;
 mod ddl;
 mod error;
+mod migration;
 mod queries;
 mod query_copy;
 mod snapshot;

@@ -11,7 +11,7 @@ use crate::{
 use read_only_sqlite::ChangeCheck;
 use rusqlite::{Connection, Row, types::Type};
 use schemas::{
-    EasternDate, PlayerGameId, PlayerId, Season,
+    EasternDate, Season,
     features::Basis,
     prediction::{LineSource, Recommendation, System},
 };
@@ -39,6 +39,8 @@ pub struct PlayerSlate {
     pub basis: String,
     pub base_line: Option<f64>,
     pub line_source: Option<String>,
+    /// The reason why the row is void; `None` if it is not.
+    pub void_reason: Option<String>,
     /// Predictions of the systems that predicted, in display order.
     pub systems: Vec<SystemLine>,
 }
@@ -54,7 +56,7 @@ pub struct SystemLine {
 /// Number of candidates of a day by status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Coverage {
-    /// Number of candidates per status.
+    /// Number of candidates per status; those whose row is void have the status `void`.
     pub statuses: BTreeMap<String, u64>,
     /// Number of players with playing time who were not candidates.
     pub not_a_candidate: u64,
@@ -83,12 +85,14 @@ impl WarehouseQueries {
     pub fn slate(&self, date: EasternDate) -> Result<Vec<PlayerSlate>, WarehouseError> {
         let tx = self.db.unchecked_transaction()?;
         let mut statement = tx.prepare(
-            "SELECT player_id, game_id, player_name, tip_off, team, opponent, is_home, status, basis, base_line, line_source
+            "SELECT player_id, game_id, player_name, tip_off, team, opponent, is_home, status, basis, base_line, line_source,
+                    void_reason
              FROM player_slate WHERE game_date = ?1
              ORDER BY tip_off, game_id, team, player_name, player_id",
         )?;
         let mut predicted = Predicted::new(&tx)?;
-        let rows = statement.query_map([date.to_string()], |row| {
+        let date = date.to_string();
+        let rows = statement.query_map([&date], |row| {
             Ok(PlayerSlate {
                 player_id: row.get(0)?,
                 game_id: row.get(1)?,
@@ -101,14 +105,18 @@ impl WarehouseQueries {
                 basis: row.get(8)?,
                 base_line: row.get(9)?,
                 line_source: row.get(10)?,
+                void_reason: row.get(11)?,
                 systems: Vec::new(),
             })
         })?;
         let mut slate = Vec::new();
         for row in rows {
             let mut row = row?;
-            row.systems =
-                predicted.read(&row.game_id, row.player_id)?.into_iter().map(SystemLine::from).collect();
+            row.systems = predicted
+                .read(&row.game_id, row.player_id, &date)?
+                .into_iter()
+                .map(SystemLine::from)
+                .collect();
             slate.push(row);
         }
         self.change_check.ensure_unchanged()?;
@@ -120,12 +128,12 @@ impl WarehouseQueries {
         let tx = self.db.unchecked_transaction()?;
         let date = date.to_string();
         let mut statement =
-            tx.prepare("SELECT status, count(*) FROM player_slate WHERE game_date = ?1 GROUP BY status")?;
+            tx.prepare("SELECT CASE WHEN voided THEN 'void' ELSE status END, count(*) FROM player_slate WHERE game_date = ?1 GROUP BY 1")?;
         let statuses = statement.query_map([&date], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
         let not_a_candidate: i64 = tx.query_row(
             "SELECT count(*) FROM player_games AS g WHERE game_date = ?1 AND minutes > 0
-             AND NOT EXISTS (SELECT 1 FROM player_slate AS s
-                             WHERE s.game_id = g.game_id AND s.player_id = g.player_id)",
+             AND NOT EXISTS (SELECT 1 FROM player_slate AS s WHERE s.game_id = g.game_id
+                             AND s.player_id = g.player_id AND s.game_date = g.game_date)",
             [&date],
             |row| row.get(0),
         )?;
@@ -134,25 +142,17 @@ impl WarehouseQueries {
         Ok(Coverage { statuses, not_a_candidate: not_a_candidate as u64 })
     }
 
-    /// Calls `each` with date, player and game of every row of a table.
-    pub fn row_games(
-        &self,
-        table: &Table,
-        mut each: impl FnMut(&str, PlayerGameId),
-    ) -> Result<(), WarehouseError> {
-        let sql = format!("SELECT game_date, player_id, game_id FROM {}", table.name);
+    /// Calls `each` with the date and the record key of every row of a table. The record key is the text of the key of the record from which
+    /// the row was made.
+    pub fn row_keys(&self, table: &Table, mut each: impl FnMut(&str, &str)) -> Result<(), WarehouseError> {
+        let has_matchup = table.key.contains(&"matchup");
+        let part = if has_matchup { "matchup" } else { "game_date" };
+        let sql =
+            format!("SELECT game_date, player_id || '/' || game_id || '/' || {part} FROM {}", table.name);
         let mut statement = self.db.prepare(&sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let game: String = row.get(2)?;
-            let game = game.parse().map_err(|error| WarehouseError::Fatal {
-                what: format!("table {} has the invalid game id '{game}': {error}", table.name),
-                next: "restore the warehouse from a backup, or move it away: `fastbreak run` fills a new one from the log".into(),
-            })?;
-            each(
-                row.get_ref(0)?.as_str().unwrap_or_default(),
-                PlayerGameId { game, player: PlayerId(row.get(1)?) },
-            );
+            each(row.get_ref(0)?.as_str().unwrap_or_default(), &row.get::<_, String>(1)?);
         }
         Ok(self.change_check.ensure_unchanged()?)
     }
@@ -179,20 +179,24 @@ impl WarehouseQueries {
         let mut statement = tx.prepare(&format!(
             "SELECT s.game_id, s.player_id, s.basis, s.line_source, s.appearances, g.minutes, g.points,
                     EXISTS (SELECT 1 FROM player_games AS played
-                            WHERE played.game_id = s.game_id AND played.minutes > 0)
+                            WHERE played.game_id = s.game_id AND played.game_date = s.game_date
+                              AND played.minutes > 0),
+                    s.voided, s.game_date
              FROM player_slate AS s LEFT JOIN player_games AS g
-               ON g.game_id = s.game_id AND g.player_id = s.player_id
+               ON g.game_id = s.game_id AND g.player_id = s.player_id AND g.game_date = s.game_date
              WHERE s.status = 'predicted' AND {filter}
-             ORDER BY s.game_id, s.player_id"
+             ORDER BY s.game_id, s.player_id, s.game_date"
         ))?;
         let mut predicted = Predicted::new(&tx)?;
         let mut rows = statement.query(bounds)?;
         while let Some(row) = rows.next()? {
             let minutes: Option<f64> = row.get(5)?;
-            let outcome = match (minutes.is_some_and(|minutes| minutes > 0.0), row.get(7)?) {
-                (true, _) => Outcome::Played { points: row.get::<_, i64>(6)? as f64 },
-                (false, true) => Outcome::Absent,
-                (false, false) => Outcome::Pending,
+            let was_played = minutes.is_some_and(|minutes| minutes > 0.0);
+            let outcome = match (row.get(8)?, was_played, row.get(7)?) {
+                (true, _, _) => Outcome::Void,
+                (false, true, _) => Outcome::Played { points: row.get::<_, i64>(6)? as f64 },
+                (false, false, true) => Outcome::Absent,
+                (false, false, false) => Outcome::Pending,
             };
             let game: String = row.get(0)?;
             each(&Candidate {
@@ -203,7 +207,7 @@ impl WarehouseQueries {
                 },
                 appearances: row.get(4)?,
                 outcome,
-                forecasts: predicted.read(&game, row.get(1)?)?,
+                forecasts: predicted.read(&game, row.get(1)?, &row.get::<_, String>(9)?)?,
             });
         }
         Ok(self.change_check.ensure_unchanged()?)
@@ -212,6 +216,12 @@ impl WarehouseQueries {
 
 /// Opens the warehouse file read-only and checks the version of its tables.
 pub(super) fn open_read_only(path: &Path) -> Result<(Connection, ChangeCheck), WarehouseError> {
+    let (db, change_check) = connect_read_only(path)?;
+    ddl::check(&db)?;
+    Ok((db, change_check))
+}
+/// Opens the file of an existing warehouse for reading, whatever the version of its tables.
+pub(super) fn connect_read_only(path: &Path) -> Result<(Connection, ChangeCheck), WarehouseError> {
     if !path.exists() {
         return Err(WarehouseError::Config {
             what: format!("there is no warehouse at {}", path.display()),
@@ -219,9 +229,7 @@ pub(super) fn open_read_only(path: &Path) -> Result<(Connection, ChangeCheck), W
         });
     }
     let opened = read_only_sqlite::open(path, Duration::from_secs(10));
-    let (db, change_check) = opened.map_err(|cause| error::opening(path, &cause))?;
-    ddl::check(&db)?;
-    Ok((db, change_check))
+    opened.map_err(|cause| error::opening(path, &cause))
 }
 
 /// Converts the text of a column to the value with this name.
@@ -249,19 +257,20 @@ impl From<Forecast> for SystemLine {
     }
 }
 
-/// A prepared statement that reads the predictions of a player's game, one per system in display order.
+/// A prepared statement that reads the predictions of a player's game on a date, one per system in display order.
 struct Predicted<'a>(rusqlite::Statement<'a>);
 impl<'a> Predicted<'a> {
     fn new(db: &'a Connection) -> rusqlite::Result<Self> {
         let sql = "SELECT system, predicted_points, line_offset, line, p_over, p_push, recommendation
-                   FROM player_prop_predictions WHERE game_id = ?1 AND player_id = ?2 ORDER BY system, line_offset";
+                   FROM player_prop_predictions WHERE game_id = ?1 AND player_id = ?2 AND game_date = ?3
+                   ORDER BY system, line_offset";
         db.prepare(sql).map(Predicted)
     }
-    fn read(&mut self, game: &str, player: u32) -> rusqlite::Result<Vec<Forecast>> {
+    fn read(&mut self, game: &str, player: u32, date: &str) -> rusqlite::Result<Vec<Forecast>> {
         const RECOMMENDATIONS: [Recommendation; 4] =
             [Recommendation::OVER, Recommendation::UNDER, Recommendation::PASS, Recommendation::NO_LINE];
         let mut forecasts: Vec<Forecast> = Vec::new();
-        let mut rows = self.0.query((game, player))?;
+        let mut rows = self.0.query((game, player, date))?;
         while let Some(row) = rows.next()? {
             let system = named(row, 0, &System::ALL, System::name)?;
             let bet = match row.get::<_, i32>(2)? {

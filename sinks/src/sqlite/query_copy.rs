@@ -2,7 +2,7 @@
 //!
 //! Invariant: the copy is a temporary file that SQLite deletes when the copy is closed. It has no path and is never opened as a warehouse.
 //! Not here: reading the rows of the other warehouse.
-use super::{ddl, queries::WarehouseQueries};
+use super::{ddl, migration, queries::WarehouseQueries};
 use crate::{
     rows::{Cell, Row},
     tables::Table,
@@ -18,7 +18,7 @@ pub struct QueryCopy {
 impl QueryCopy {
     pub fn new() -> Result<QueryCopy, WarehouseError> {
         let mut db = Connection::open("")?;
-        ddl::create(&mut db)?;
+        migration::create(&mut db)?;
         db.execute_batch("BEGIN")?;
         Ok(QueryCopy { db })
     }

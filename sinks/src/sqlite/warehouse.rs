@@ -6,8 +6,8 @@
 use super::{
     content,
     ddl::{self, guarded_table},
-    error,
-    queries::open_read_only,
+    error, migration,
+    queries::{connect_read_only, open_read_only},
     write,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     counters::Counters,
     plan::{BatchId, BatchPlan},
     progress::Progress,
-    record::SinkTopic,
+    record::{RowKey, SinkTopic},
     tables::{PREDICTIONS, TABLES},
     warehouse::{ContentHash, Warehouse, WarehouseError, WriterState},
     window::Batch,
@@ -23,7 +23,7 @@ use crate::{
 };
 use read_only_sqlite::ChangeCheck;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
-use schemas::{PlayerGameId, Timestamp};
+use schemas::Timestamp;
 use std::{collections::HashSet, path::Path};
 
 /// A warehouse in one SQLite file.
@@ -33,7 +33,7 @@ pub struct Sqlite {
     change_check: ChangeCheck,
 }
 impl Sqlite {
-    /// Opens the warehouse at this path; creates the file if it does not exist.
+    /// Opens the warehouse at this path; creates the file if it does not exist, and migrates one of an earlier version.
     pub fn open(path: &Path) -> Result<Sqlite, WarehouseError> {
         let db = Connection::open(path).map_err(|cause| error::opening(path, &cause))?;
         Sqlite::prepare(db)
@@ -42,6 +42,16 @@ impl Sqlite {
     pub fn open_read_only(path: &Path) -> Result<Sqlite, WarehouseError> {
         let (db, change_check) = open_read_only(path)?;
         Ok(Sqlite { db, counters: Counters::default(), change_check })
+    }
+    /// Returns the statements that `open` would execute in the file at this path: `None` if its tables are those of this program.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or another program version wrote it.
+    pub fn pending_statements(path: &Path) -> Result<Option<String>, WarehouseError> {
+        let (db, change_check) = connect_read_only(path)?;
+        let statements = migration::pending_statements(&db)?;
+        change_check.ensure_unchanged()?;
+        Ok(statements)
     }
     /// Creates a warehouse in memory, for tests.
     pub fn in_memory() -> Result<Sqlite, WarehouseError> {
@@ -53,7 +63,7 @@ impl Sqlite {
     }
     fn prepare(mut db: Connection) -> Result<Sqlite, WarehouseError> {
         ddl::configure(&db)?;
-        ddl::create(&mut db)?;
+        migration::create(&mut db)?;
         db.set_prepared_statement_cache_capacity(32);
         Ok(Sqlite { db, counters: Counters::default(), change_check: ChangeCheck::default() })
     }
@@ -117,14 +127,15 @@ impl Warehouse for Sqlite {
 
     fn existing_keys(
         &self,
-        keys: &[(SinkTopic, PlayerGameId)],
-    ) -> Result<Progress<HashSet<(SinkTopic, PlayerGameId)>>, WarehouseError> {
+        keys: &[(SinkTopic, RowKey)],
+    ) -> Result<Progress<HashSet<(SinkTopic, RowKey)>>, WarehouseError> {
         let mut existing = HashSet::new();
         for (input, id) in keys {
-            let from = ddl::rows_table(guarded_table(*input));
-            let sql = format!("SELECT 1 FROM {from} WHERE game_id = ?1 AND player_id = ?2 AND deleted = 0");
+            let table = guarded_table(*input);
+            let (from, by_key) = (ddl::rows_table(table), ddl::by_key(table));
+            let sql = format!("SELECT 1 FROM {from} WHERE {by_key} AND deleted = 0");
             let mut statement = self.db.prepare_cached(&sql)?;
-            if statement.exists((id.game.to_string(), id.player.0))? {
+            if statement.exists((id.game.to_string(), id.player.0, id.part.to_string()))? {
                 existing.insert((*input, *id));
             }
         }

@@ -1,7 +1,7 @@
 //! Writing one batch inside its transaction.
 //!
 //! The row of `player_slate`, `player_games` or `features` carries the (epoch, offset) of the newest record of its key. The row of the
-//! slate also guards the predictions of its player and game: one record replaces all of them, and the predictions that it does not
+//! slate also guards the predictions of its player, game and date: one record replaces all of them, and the predictions that it does not
 //! contain are removed, not kept as deleted rows, since the row of the slate already rejects every older record.
 //!
 //! Invariant: a record is applied only if its (epoch, offset) is higher than the stored one of its key.
@@ -10,7 +10,7 @@ use super::ddl;
 use crate::{
     content_hash::{check_key, hash_cells, hash_prediction},
     plan::{BatchId, BatchPlan},
-    record::{Record, RecordChange},
+    record::{Record, RecordChange, RowKey},
     rows::{self, Cell, PredictionRows, Row},
     tables::{
         FEATURE_ROWS, PLAYER_GAMES, PREDICTION_SHARED, PREDICTION_SYSTEM, PREDICTIONS, SLATE, SOURCE_COLUMNS,
@@ -24,7 +24,7 @@ use rusqlite::{
     CachedStatement, Connection, OptionalExtension, ToSql,
     types::{ToSqlOutput, ValueRef},
 };
-use schemas::{PlayerGameId, Timestamp};
+use schemas::Timestamp;
 
 impl ToSql for Cell<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -113,10 +113,7 @@ pub(super) fn apply_batch(
     };
     // Records are applied in key order, so that each database page is visited once.
     let mut sorted: Vec<&Record> = batch.records.iter().collect();
-    sorted.sort_unstable_by_key(|record| {
-        let PlayerGameId { player, game } = record.change.id();
-        (record.coordinates.input, game, player)
-    });
+    sorted.sort_unstable_by_key(|record| (record.coordinates.input, record.change.key()));
     let mut bad = Vec::new();
     for record in sorted {
         match writer.apply(record) {
@@ -158,7 +155,7 @@ struct BatchWriter<'a> {
 }
 impl BatchWriter<'_> {
     fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
-        let id = record.change.id();
+        let id = record.change.key();
         check_key(&record.change)?;
         match &record.change {
             RecordChange::Prediction(_, event) => {
@@ -188,14 +185,14 @@ impl BatchWriter<'_> {
             Some(PredictionRows { slate, shared, systems }) => (Some(slate), Some((shared, systems))),
             None => (None, None),
         };
-        let id = record.change.id();
+        let id = record.change.key();
         let UpsertOutcome::Changed { was_live } =
             self.slate.upsert_if_newer(id, slate, &source, &mut self.written)?
         else {
             return Ok(());
         };
         if was_live {
-            self.written.rows += self.delete_predictions.execute((id.game.to_string(), id.player.0))? as u64;
+            self.written.rows += self.delete_predictions.execute(sql_key(id))? as u64;
         }
         let Some((shared, systems)) = rest else { return Ok(()) };
         // Parameters stay bound: only those that differ from the previous row are bound again.
@@ -245,6 +242,11 @@ fn bind(statement: &mut CachedStatement<'_>, after: usize, cells: &Row<'_>) -> r
     cells.iter().zip(after + 1..).try_for_each(|(cell, index)| statement.raw_bind_parameter(index, cell))
 }
 
+/// Returns the parameters of [`ddl::by_key`].
+fn sql_key(key: RowKey) -> (String, u32, String) {
+    (key.game.to_string(), key.player.0, key.part.to_string())
+}
+
 enum UpsertOutcome {
     Stale,
     Unchanged,
@@ -261,7 +263,7 @@ struct GuardedTable<'a> {
 impl<'a> GuardedTable<'a> {
     fn new(db: &'a Connection, table: &Table) -> rusqlite::Result<Self> {
         let rows_table = ddl::rows_table(table);
-        let by_key = "WHERE game_id = ?1 AND player_id = ?2";
+        let by_key = format!("WHERE {}", ddl::by_key(table));
         Ok(GuardedTable {
             columns: table.columns.len(),
             find: db.prepare_cached(&format!(
@@ -269,20 +271,20 @@ impl<'a> GuardedTable<'a> {
             ))?,
             put: db.prepare_cached(&ddl::put(table))?,
             touch: db.prepare_cached(&format!(
-                "UPDATE {rows_table} SET \"offset\" = ?3, batch_id = ?4 {by_key}"
+                "UPDATE {rows_table} SET \"offset\" = ?4, batch_id = ?5 {by_key}"
             ))?,
         })
     }
     /// Writes the row of a record unless the stored row is newer or has the same content.
     fn upsert_if_newer(
         &mut self,
-        id: PlayerGameId,
+        id: RowKey,
         row: Option<Row<'_>>,
         source: &SourceColumns<'_>,
         written: &mut WriteSummary,
     ) -> Result<UpsertOutcome, ApplyError> {
-        let game = id.game.to_string();
-        let stored = self.find.query_row((&game, id.player.0), |row| {
+        let (game, player, part) = sql_key(id);
+        let stored = self.find.query_row((&game, player, &part), |row| {
             Ok(((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?), row.get::<_, Option<i64>>(2)?))
         });
         let stored = stored.optional()?;
@@ -295,7 +297,7 @@ impl<'a> GuardedTable<'a> {
             Some(((epoch, _), content_hash))
                 if (epoch, content_hash) == (source.epoch, source.content_hash) =>
             {
-                self.touch.execute((&game, id.player.0, source.offset, source.batch))?;
+                self.touch.execute((&game, player, &part, source.offset, source.batch))?;
                 written.unchanged += 1;
                 return Ok(UpsertOutcome::Unchanged);
             }

@@ -12,17 +12,18 @@ pub fn decode_record(
     key: &str,
     value: Option<&[u8]>,
 ) -> Result<Record, SinkError> {
-    let id = key
-        .parse()
-        .map_err(|reason: String| SinkError::of_record(coordinates, format!("the key: {reason}")))?;
+    let bad_key = |reason: String| SinkError::of_record(coordinates, format!("the key: {reason}"));
     let change = match coordinates.input {
         SinkTopic::Predictions => {
+            let id = key.parse().map_err(bad_key)?;
             value.map(wire::decode).transpose().map(|event| RecordChange::Prediction(id, event))
         }
         SinkTopic::Features => {
+            let id = key.parse().map_err(bad_key)?;
             value.map(wire::decode).transpose().map(|event| RecordChange::Features(id, event))
         }
         SinkTopic::PlayerGames => {
+            let id = key.parse().map_err(bad_key)?;
             value.map(wire::decode).transpose().map(|event| RecordChange::PlayerGame(id, event))
         }
     };

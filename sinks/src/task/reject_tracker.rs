@@ -127,7 +127,7 @@ fn dead_letter(record: &Record, reason: String) -> Result<DeadLetter, SinkError>
         offset: record.coordinates.offset,
         value: value.transpose()?.unwrap_or_default(),
         processor: SINK.to_owned(),
-        key: record.change.id().to_string(),
+        key: record.change.key().to_string(),
         processor_version: TABLES_VERSION.into(),
         ..DeadLetter::new(RejectCode::BadRow, reason)
     })
@@ -136,14 +136,17 @@ fn dead_letter(record: &Record, reason: String) -> Result<DeadLetter, SinkError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemas::{GameId, PlayerGameId, PlayerId};
+    use schemas::{EasternDate, GameId, PlayerGameDateId, PlayerId};
 
+    fn key(player: u32) -> PlayerGameDateId {
+        PlayerGameDateId { player: PlayerId(player), game: GameId(22_300_061), date: EasternDate(19_700) }
+    }
     fn coordinates(offset: usize) -> TopicPartitionOffset {
         TopicPartitionOffset { input: SinkTopic::Features, partition: 0, offset: offset as i64 }
     }
     /// Returns the limit that a batch of `all` records exceeds if `bad` of them are bad.
     fn limit(rejects: &mut RejectTracker, all: usize, bad: usize) -> Option<String> {
-        let id = |n| PlayerGameId { player: PlayerId(n as u32), game: GameId(22_300_061) };
+        let id = |n| key(n as u32);
         let record =
             |n: usize| Record { coordinates: coordinates(n), change: RecordChange::Features(id(n), None) };
         let batch = Batch::from_records((0..all).map(record)).unwrap();
@@ -162,7 +165,7 @@ mod tests {
     }
     #[test]
     fn good_records_between_bad_ones_end_a_series() {
-        let id = |n| PlayerGameId { player: PlayerId(n as u32), game: GameId(22_300_061) };
+        let id = |n| key(n as u32);
         let record =
             |n: usize| Record { coordinates: coordinates(n), change: RecordChange::Features(id(n), None) };
         // Newest first, as in some batches: records are counted in the order of their offsets, not in batch order.
@@ -187,7 +190,7 @@ mod tests {
             assert_eq!(limit(&mut rejects, 2, 2), None);
             let written = Record {
                 coordinates: coordinates(9),
-                change: RecordChange::Features("200001/0022300061".parse().unwrap(), None),
+                change: RecordChange::Features("200001/0022300061/2023-10-24".parse().unwrap(), None),
             };
             rejects.begin(0, false);
             rejects.count_written(&Batch::from_records([written]).unwrap());

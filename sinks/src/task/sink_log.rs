@@ -85,6 +85,7 @@ impl SinkLog {
                 }
             }
         }
+        let newest = newest.filter(|event| !BatchPlan::is_of_former_topics(event));
         let plan = newest.map(|event| BatchPlan::from_event(writer.clone(), &event)).transpose();
         plan.map_err(|reason| SinkError::Undecodable { what: "the newest batch plan".into(), reason })
     }

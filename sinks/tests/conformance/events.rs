@@ -3,7 +3,8 @@
 //! Invariant: equal arguments give equal events.
 //! Not here: realistic statistics; the numbers are valid, but not plausible.
 use schemas::{
-    EasternDate, GameId, Line, PlayerGameId, PlayerId, PlayingTime, RawId, Team,
+    EasternDate, GameId, Line, Matchup, PlayerGameDateId, PlayerId, PlayerMatchupGameId, PlayingTime, RawId,
+    Team,
     features::{Basis, Eligibility, FEATURES, Feature, Features, MissingReason, QualityFlag},
     game::{PlayerGame, PlayerGameRevision},
     observation::BoxScoreStats,
@@ -14,15 +15,22 @@ use schemas::{
     raw::Feed,
 };
 
-pub fn id(player: u32, game: u32) -> PlayerGameId {
-    PlayerGameId { player: PlayerId(200_000 + player), game: GameId(22_300_000 + game) }
+pub fn id(player: u32, game: u32) -> PlayerGameDateId {
+    let game = GameId(22_300_000 + game);
+    PlayerGameDateId { player: PlayerId(200_000 + player), game, date: date_of(game) }
 }
-fn date(id: PlayerGameId) -> EasternDate {
-    EasternDate::from_ymd(2023, 10, 24).unwrap().plus_days((id.game.0 % 100_000 / 8) as i32)
+/// Returns the only date of a game.
+pub fn date_of(game: GameId) -> EasternDate {
+    EasternDate::from_ymd(2023, 10, 24).unwrap().plus_days((game.0 % 100_000 / 8) as i32)
+}
+/// Returns the key of the player's row in `player_games`.
+pub fn played(id: PlayerGameDateId) -> PlayerMatchupGameId {
+    let matchup = Matchup::new(Team::BOS, Team::NYK).unwrap();
+    PlayerMatchupGameId { player: id.player, game: id.game, matchup }
 }
 
 /// Returns a candidate with predictions of four systems for this base line.
-pub fn prediction(id: PlayerGameId, base: Line) -> Prediction {
+pub fn prediction(id: PlayerGameDateId, base: Line) -> Prediction {
     let ladder_line = |line_offset: i32| LadderLine {
         line_offset,
         line: Line(base.0 + 100 * line_offset),
@@ -45,7 +53,7 @@ pub fn prediction(id: PlayerGameId, base: Line) -> Prediction {
         System::LearnedV1 => SystemOutcome::Skipped(SystemSkip::ModelAbsent),
         system => SystemOutcome::Predicted(predicted(system as usize)),
     };
-    let tip_off = date(id).at(19, 30);
+    let tip_off = id.date.at(19, 30);
     Prediction {
         player: id.player,
         game: id.game,
@@ -53,7 +61,7 @@ pub fn prediction(id: PlayerGameId, base: Line) -> Prediction {
         home: Team::BOS,
         away: Team::NYK,
         team: Some(if id.player.0.is_multiple_of(2) { Team::BOS } else { Team::NYK }),
-        date: date(id),
+        date: id.date,
         tip_off,
         basis: Basis::Issued,
         known_at: tip_off.plus_hours(-6),
@@ -66,15 +74,16 @@ pub fn prediction(id: PlayerGameId, base: Line) -> Prediction {
         omitted_line_offsets: vec![],
         quality_flags: vec![QualityFlag::AgeUnknown],
         systems: System::ALL.map(|system| SystemPrediction { system, outcome: outcome(system) }).into(),
+        voided: None,
     }
 }
 
 /// Returns the candidate of [`prediction`], but ruled out and without predictions.
-pub fn ruled_out(id: PlayerGameId) -> Prediction {
+pub fn ruled_out(id: PlayerGameDateId) -> Prediction {
     Prediction { eligibility: Eligibility::RuledOut, systems: vec![], ..prediction(id, Line(2450)) }
 }
 
-pub fn features(id: PlayerGameId, variant: u32) -> Features {
+pub fn features(id: PlayerGameDateId, variant: u32) -> Features {
     let feature = |i: usize| match i {
         18..=21 => Feature::Missing(MissingReason::NoShotZones),
         i => Feature::Value(f64::from(variant) + i as f64 / 3.0),
@@ -99,27 +108,29 @@ pub fn features(id: PlayerGameId, variant: u32) -> Features {
         main_line: Some(Line(2450)),
         quality_flags: vec![],
         comparables: vec![],
+        voided: None,
     }
 }
 
 /// Returns a player's game with these points; `None`: the player did not play.
-pub fn player_game(id: PlayerGameId, points: Option<i32>) -> PlayerGame {
+pub fn player_game(id: PlayerGameDateId, points: Option<i32>) -> PlayerGame {
     let line = BoxScoreStats {
         playing_time: PlayingTime(1_874),
         points: points.unwrap_or(0),
         ..BoxScoreStats::default()
     };
     let revision = PlayerGameRevision {
-        known_at: date(id).at(23, 0),
+        known_at: id.date.at(23, 0),
         raw: RawId(0x0123_4567_89ab_cdef),
         feed: Feed::NbacomLeaguegamelog,
         name: format!("Player Number {}", id.player),
         team: Team::BOS,
         opponent: Team::NYK,
         is_home: true,
-        date: date(id),
-        tip_off: date(id).at(19, 30),
+        date: id.date,
+        tip_off: id.date.at(19, 30),
         stats: points.map(|_| line),
     };
-    PlayerGame { player: id.player, game: id.game, revisions: vec![revision], revisions_in_retrospect: None }
+    let PlayerMatchupGameId { player, game, matchup } = played(id);
+    PlayerGame { player, game, matchup, revisions: vec![revision], revisions_in_retrospect: None }
 }

@@ -49,9 +49,9 @@ pub fn change(kind: u8, player: u32, variant: u32) -> RecordChange {
         (0, line) => RecordChange::Prediction(id, Some(prediction(id, Line(2400 + 50 * line as i32)))),
         (1, 0) => RecordChange::Features(id, None),
         (1, _) => RecordChange::Features(id, Some(features(id, variant))),
-        (_, 0) => RecordChange::PlayerGame(id, None),
-        (_, 1) => RecordChange::PlayerGame(id, Some(player_game(id, None))),
-        (_, points) => RecordChange::PlayerGame(id, Some(player_game(id, Some(points as i32)))),
+        (_, 0) => RecordChange::PlayerGame(played(id), None),
+        (_, 1) => RecordChange::PlayerGame(played(id), Some(player_game(id, None))),
+        (_, points) => RecordChange::PlayerGame(played(id), Some(player_game(id, Some(points as i32)))),
     }
 }
 

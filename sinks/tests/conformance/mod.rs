@@ -8,8 +8,8 @@ pub mod histories;
 
 pub use histories::random_histories_converge;
 
-use events::{features, id, player_game, prediction, ruled_out};
-use schemas::{Line, PlayerGameId, Timestamp, prediction::Prediction};
+use events::{features, id, played, player_game, prediction, ruled_out};
+use schemas::{Line, PlayerGameDateId, Timestamp, prediction::Prediction};
 use sinks::{
     Batch, BatchPlan, DateRange, Progress, Record, RecordChange, SinkTopic, TopicPartitionOffset, Warehouse,
     WarehouseError, WriteSummary, WriterId,
@@ -96,7 +96,7 @@ fn rows(w: &dyn Warehouse, table: &str) -> u64 {
     content(w).iter().find(|c| c.0 == table).unwrap().1
 }
 
-fn one() -> PlayerGameId {
+fn one() -> PlayerGameDateId {
     id(1, 61)
 }
 fn predicted(line: i32) -> RecordChange {
@@ -106,7 +106,7 @@ fn all_three() -> Vec<Record> {
     vec![
         record(10, predicted(2450)),
         record(11, RecordChange::Features(one(), Some(features(one(), 1)))),
-        record(12, RecordChange::PlayerGame(one(), Some(player_game(one(), Some(31))))),
+        record(12, RecordChange::PlayerGame(played(one()), Some(player_game(one(), Some(31))))),
     ]
 }
 
@@ -138,7 +138,7 @@ pub fn a_deleted_row_is_not_restored_by_an_older_record(w: &mut dyn Warehouse) {
         &[
             record(20, RecordChange::Prediction(one(), None)),
             record(21, RecordChange::Features(one(), None)),
-            record(22, RecordChange::PlayerGame(one(), None)),
+            record(22, RecordChange::PlayerGame(played(one()), None)),
         ],
     );
     assert_eq!(content(w), empty);
@@ -168,7 +168,7 @@ pub fn a_candidate_ruled_out_later_has_no_predictions(w: &mut dyn Warehouse) {
 }
 
 pub fn a_player_who_did_not_play_has_no_row(w: &mut dyn Warehouse) {
-    let event_of = |points| RecordChange::PlayerGame(one(), Some(player_game(one(), points)));
+    let event_of = |points| RecordChange::PlayerGame(played(one()), Some(player_game(one(), points)));
     write(w, &[record(1, event_of(Some(12)))]);
     assert_eq!(rows(w, "player_games"), 1);
     write(w, &[record(2, event_of(None))]);
@@ -203,7 +203,7 @@ pub fn a_rebuild_deletes_rows_without_a_record_in_the_log(w: &mut dyn Warehouse)
         [
             record(i64::from(n), RecordChange::Prediction(id, Some(prediction(id, Line(2450))))),
             record(i64::from(n), RecordChange::Features(id, Some(features(id, n)))),
-            record(i64::from(n), RecordChange::PlayerGame(id, Some(player_game(id, Some(3))))),
+            record(i64::from(n), RecordChange::PlayerGame(played(id), Some(player_game(id, Some(3))))),
         ]
     };
     write(w, &event_of(2));
@@ -267,7 +267,7 @@ pub fn newest(log: &[Record], rejected: &BTreeSet<TopicPartitionOffset>) -> Vec<
                 }
             };
             let is_live = (!is_in_flight(record.coordinates, i64::MAX, rejected)).then_some(is_live);
-            newest.push(record.change.id(), record.coordinates.offset, is_live);
+            newest.push(record.change.key(), record.coordinates.offset, is_live);
         }
         newest
     };
@@ -282,7 +282,7 @@ pub fn assert_reconciled(w: &dyn Warehouse, log: &[Record], rejected: &BTreeSet<
 
 pub fn control_totals_show_which_records_the_live_rows_come_from(w: &mut dyn Warehouse) {
     let other = |offset| record(offset, RecordChange::Features(id(2, 61), Some(features(id(2, 61), 1))));
-    let did_not_play = record(15, RecordChange::PlayerGame(one(), Some(player_game(one(), None))));
+    let did_not_play = record(15, RecordChange::PlayerGame(played(one()), Some(player_game(one(), None))));
     let mut log = all_three();
     let differing = |w: &dyn Warehouse, log: &[Record]| {
         let comparison = Comparison::new(&newest(log, &BTreeSet::new()), &done(w.control_totals()).unwrap());
@@ -336,7 +336,7 @@ pub fn a_filtered_batch_writes_only_the_games_of_its_days(w: &mut dyn Warehouse)
         record(1, RecordChange::Prediction(inside, Some(prediction(inside, Line(2450))))),
         record(2, RecordChange::Prediction(outside, Some(prediction(outside, Line(2450))))),
         record(3, RecordChange::Features(outside, None)),
-        record(4, RecordChange::PlayerGame(outside, Some(player_game(outside, Some(9))))),
+        record(4, RecordChange::PlayerGame(played(outside), Some(player_game(outside, Some(9))))),
     ];
     assert_eq!(put(&first), (1, 3, 1, 20));
     let moves_out = [record(5, RecordChange::Prediction(inside, Some(moved(inside))))];

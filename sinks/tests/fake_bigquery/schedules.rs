@@ -15,9 +15,9 @@ use proptest::{
     strategy::ValueTree,
     test_runner::{RngAlgorithm, TestRng, TestRunner},
 };
-use schemas::{PlayerGameId, Timestamp};
+use schemas::Timestamp;
 use sinks::{
-    Batch, BatchId, BatchPlan, BigQuery, Progress, SinkTopic, Sqlite, Warehouse, WarehouseError,
+    Batch, BatchId, BatchPlan, BigQuery, Progress, RowKey, SinkTopic, Sqlite, Warehouse, WarehouseError,
     WriteSummary,
     bigquery::{BigQueryConfig, Clock},
     control_totals::ControlTotalsByGame,
@@ -133,7 +133,8 @@ fn each(from: u64, run: impl Fn(&Schedule) + Sync) {
 /// Returns the content of a warehouse after a run without faults, and without the records of the player `without`.
 fn undisturbed(schedule: &Schedule, without: Option<u32>) -> Vec<(&'static str, u64, String)> {
     let mut log = Log::new(&schedule.events);
-    log.records.retain(|record| without.is_none_or(|player| record.change.id().player.0 != 200_000 + player));
+    log.records
+        .retain(|record| without.is_none_or(|player| record.change.key().player.0 != 200_000 + player));
     let warehouse = Arc::new(Mutex::new(Sqlite::in_memory().unwrap()));
     let instance = Instance {
         open: &|| Box::new(Shared(warehouse.clone())),
@@ -189,7 +190,7 @@ fn over_the_fake(schedule: &Schedule) {
     assert_eq!(fake.duplicate_keys(), 0, "keys with more than one row");
     let is_poison = |coordinates: &sinks::TopicPartitionOffset| {
         let record = log.records.iter().find(|record| record.coordinates == *coordinates).unwrap();
-        Some(record.change.id().player.0) == schedule.poison.map(|player| 200_000 + player)
+        Some(record.change.key().player.0) == schedule.poison.map(|player| 200_000 + player)
     };
     assert!(
         log.dead_letters.iter().all(is_poison),
@@ -293,8 +294,8 @@ impl Warehouse for Flaky {
     }
     fn existing_keys(
         &self,
-        keys: &[(SinkTopic, PlayerGameId)],
-    ) -> Result<Progress<HashSet<(SinkTopic, PlayerGameId)>>, WarehouseError> {
+        keys: &[(SinkTopic, RowKey)],
+    ) -> Result<Progress<HashSet<(SinkTopic, RowKey)>>, WarehouseError> {
         self.inner.existing_keys(keys)
     }
     fn counters(&self) -> sinks::Counters {
@@ -333,8 +334,8 @@ impl Warehouse for Shared {
     }
     fn existing_keys(
         &self,
-        keys: &[(SinkTopic, PlayerGameId)],
-    ) -> Result<Progress<HashSet<(SinkTopic, PlayerGameId)>>, WarehouseError> {
+        keys: &[(SinkTopic, RowKey)],
+    ) -> Result<Progress<HashSet<(SinkTopic, RowKey)>>, WarehouseError> {
         self.0.lock().unwrap().existing_keys(keys)
     }
     fn counters(&self) -> sinks::Counters {

@@ -6,9 +6,10 @@
 use crate::conformance;
 use crate::conformance::done;
 use crate::fakebq::Fake;
-use schemas::{PlayerGameId, Timestamp};
+use schemas::Timestamp;
 use sinks::{
-    Batch, BatchId, BatchPlan, BigQuery, Progress, SinkTopic, Warehouse, WarehouseError, WriteSummary,
+    Batch, BatchId, BatchPlan, BigQuery, Progress, RowKey, SinkTopic, Warehouse, WarehouseError,
+    WriteSummary,
     control_totals::ControlTotalsByGame,
     warehouse::{ContentHash, WriterState},
 };
@@ -46,8 +47,8 @@ impl Warehouse for WarehouseWithService {
     }
     fn existing_keys(
         &self,
-        keys: &[(SinkTopic, PlayerGameId)],
-    ) -> Result<Progress<HashSet<(SinkTopic, PlayerGameId)>>, WarehouseError> {
+        keys: &[(SinkTopic, RowKey)],
+    ) -> Result<Progress<HashSet<(SinkTopic, RowKey)>>, WarehouseError> {
         self.warehouse.existing_keys(keys)
     }
     fn counters(&self) -> sinks::Counters {

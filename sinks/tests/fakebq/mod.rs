@@ -243,13 +243,14 @@ impl Fake {
     /// Returns the number of keys with more than one row.
     pub fn duplicate_keys(&self) -> usize {
         self.with(|service| {
-            let mut keys = BTreeMap::<(Option<i64>, String, String, Option<i64>), usize>::new();
+            let mut keys = BTreeMap::<(Option<i64>, String, String, Option<i64>, String), usize>::new();
             for row in &service.records.rows {
                 let key = (
                     int(row, "season_start"),
                     text(row, "input").into(),
                     text(row, "game_id").into(),
                     int(row, "player_id"),
+                    text(row, "key_part").into(),
                 );
                 *keys.entry(key).or_default() += 1;
             }

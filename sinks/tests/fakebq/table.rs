@@ -21,7 +21,7 @@ pub type Parameters = BTreeMap<String, String>;
 #[derive(Default)]
 pub struct Records {
     pub rows: Vec<Row>,
-    index: BTreeMap<(i64, String, String, i64), Vec<usize>>,
+    index: BTreeMap<Key, Vec<usize>>,
     /// Players whose rows BigQuery rejects.
     pub bad_rows: BTreeSet<i64>,
 }
@@ -35,12 +35,14 @@ pub fn int(row: &Row, column: &str) -> Option<i64> {
 pub fn text<'a>(row: &'a Row, column: &str) -> &'a str {
     row.get(column).and_then(Value::as_str).unwrap_or_default()
 }
-fn key(row: &Row) -> (i64, String, String, i64) {
+type Key = (i64, String, String, i64, String);
+fn key(row: &Row) -> Key {
     (
         int(row, "season_start").unwrap_or(-1),
         text(row, "input").to_owned(),
         text(row, "game_id").to_owned(),
         int(row, "player_id").unwrap_or(-1),
+        text(row, "key_part").to_owned(),
     )
 }
 
@@ -124,10 +126,9 @@ impl Records {
             }
             incoming.push(row);
         }
-        let mut newest: BTreeMap<(String, String, i64), Row> = BTreeMap::new();
+        let mut newest: BTreeMap<Key, Row> = BTreeMap::new();
         for row in incoming {
-            let (_, input, game, player) = key(&row);
-            let held = newest.entry((input, game, player)).or_insert_with(|| row.clone());
+            let held = newest.entry(key(&row)).or_insert_with(|| row.clone());
             if int(held, "offset") < int(&row, "offset") {
                 *held = row;
             }
@@ -336,10 +337,11 @@ impl Records {
                     .filter(|row| int(row, "season_start") > Some(0) && row["deleted"] == false);
                 let key = |row: &Row| {
                     format!(
-                        "{}/{}/{}",
+                        "{}/{}/{}/{}",
                         text(row, "input"),
                         text(row, "game_id"),
-                        int(row, "player_id").unwrap()
+                        int(row, "player_id").unwrap(),
+                        text(row, "key_part")
                     )
                 };
                 let held = live.map(key).filter(|key| keys.contains(key));
@@ -370,7 +372,7 @@ impl Records {
                         && row["deleted"] == false
                 };
                 let mut rows: Vec<&Row> = self.rows.iter().filter(is_live).collect();
-                rows.sort_by_key(|row| (text(row, "game_id"), int(row, "player_id")));
+                rows.sort_by_key(|row| (text(row, "game_id"), int(row, "player_id"), text(row, "key_part")));
                 rows.into_iter().map(|row| pick(row, &columns)).collect()
             }
             other => panic!("{other:?} has no rows"),
@@ -399,7 +401,17 @@ impl Records {
 }
 
 fn tombstone(row: &Row) -> Row {
-    let names = ["season_start", "input", "game_id", "player_id", "epoch", "partition", "offset", "batch_id"];
+    let names = [
+        "season_start",
+        "input",
+        "game_id",
+        "player_id",
+        "key_part",
+        "epoch",
+        "partition",
+        "offset",
+        "batch_id",
+    ];
     let source_columns =
         row.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone()));
     source_columns.chain([("deleted".to_owned(), json!(true)), ("row_count".to_owned(), json!(0))]).collect()

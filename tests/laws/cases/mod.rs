@@ -2,11 +2,12 @@
 //!
 //! The inputs are in `../shared/cases`; a test whose input does not exist is skipped with a message.
 //! Invariant: a case runs through the whole topology, from the lines of its file to the predictions.
-//! Not here: the values (`box_scores`, `odds_and_reports`, `names`, `files`).
+//! Not here: the values (`box_scores`, `odds_and_reports`, `schedules`, `names`, `files`).
 mod box_scores;
 mod files;
 mod names;
 mod odds_and_reports;
+mod schedules;
 
 use crate::{
     accounting::{check_candidates, check_ledger, restored_node},
@@ -16,7 +17,7 @@ use crate::{
 use fastbreak::{ingest, topology::topology};
 use processors::{materialized_view::ParkedItem, predictor::Predictor};
 use schemas::{
-    GameId, PlayerGameId, PlayerId,
+    EasternDate, GameId, PlayerGameDateId, PlayerId,
     features::Features,
     game::{Game, PlayerGame, PlayerGameRevision},
     prediction::Prediction,
@@ -109,11 +110,21 @@ impl Case {
         let rows = self.player_games().into_iter().filter(|((_, id), _)| *id == game);
         rows.map(|((player, _), revision)| (player, value(&revision.stats.unwrap()))).collect()
     }
+    /// Returns the features of a player for a game that has rows for one date only.
     fn features(&self, player: u32, game: &str) -> Features {
-        self.row(topics::FEATURES.info, player_game(player, game))
+        let game: GameId = game.parse().unwrap();
+        let rows = self.rows::<Features>(topics::FEATURES.info);
+        let mut rows: Vec<Features> =
+            rows.filter(|row| (row.player, row.game) == (PlayerId(player), game)).collect();
+        assert_eq!(rows.len(), 1, "player {player} has not one feature row for game {game}");
+        rows.remove(0)
+    }
+    fn features_on(&self, player: u32, game: &str, date: &str) -> Features {
+        self.row(topics::FEATURES.info, player_game(player, game, date.parse().unwrap()))
     }
     fn prediction(&self, player: u32, game: &str) -> Prediction {
-        self.row(topics::PREDICTIONS.info, player_game(player, game))
+        let date = self.features(player, game).date;
+        self.row(topics::PREDICTIONS.info, player_game(player, game, date))
     }
     /// Returns the main line of a player's features, in points.
     fn main_line(&self, player: u32, game: &str) -> Option<f64> {
@@ -134,6 +145,6 @@ impl Case {
     }
 }
 
-fn player_game(player: u32, game: &str) -> PlayerGameId {
-    PlayerGameId { player: PlayerId(player), game: game.parse().unwrap() }
+fn player_game(player: u32, game: &str, date: EasternDate) -> PlayerGameDateId {
+    PlayerGameDateId { player: PlayerId(player), game: game.parse().unwrap(), date }
 }

@@ -41,7 +41,7 @@ fn box_scores_of_the_old_and_of_the_new_date_are_not_united() {
 }
 #[test]
 fn a_box_score_of_a_game_that_was_never_played_changes_no_game() {
-    let ghost = In::BoxScore(BoxScoreObservation {
+    let ghost = Input::BoxScore(BoxScoreObservation {
         is_final: true,
         feed: STATS,
         game: None,

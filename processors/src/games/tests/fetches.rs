@@ -4,7 +4,7 @@
 //! Not here: retractions (`retractions`), except those of live lists.
 use super::*;
 
-fn requested(input: In, request: &str, raw: i64) -> In {
+fn requested(input: Input, request: &str, raw: i64) -> Input {
     with(input, |provenance| {
         provenance.request = request.into();
         provenance.raw.0 = raw;
@@ -13,7 +13,7 @@ fn requested(input: In, request: &str, raw: i64) -> In {
 fn hour(hour: i8) -> Timestamp {
     day(1).at(hour, 0)
 }
-fn planned() -> In {
+fn planned() -> Input {
     fixture(GAME, day(0), false, day(-14).at(12, 0))
 }
 
@@ -66,11 +66,20 @@ fn a_row_states_the_raw_event_that_reported_its_content_first_whatever_repeats_i
 fn a_repeated_fetch_invalidates_no_row() {
     let mut tables = Tables::default();
     let mut keys = Vec::new();
-    let inputs = [planned(), scored(GAMELOG, day(0), hour(1), 20), scored(GAMELOG, day(0), hour(2), 20)];
-    for input in inputs.into_iter().chain([fixture(GAME, day(0), false, day(-13).at(12, 0))]) {
+    let id = MatchupGameId { matchup: matchup(), game: GAME };
+    let row = |inputs: Vec<Input>| In::Fixtures(id, driver_with(inputs).fixtures.row(&id).cloned());
+    let box_score = |hour| match scored(GAMELOG, day(0), hour, 20) {
+        Input::BoxScore(observation) => In::BoxScore(observation),
+        other => panic!("{other:?}"),
+    };
+    let repeated = row(vec![planned(), fixture(GAME, day(0), false, day(-13).at(12, 0))]);
+    for input in [row(vec![planned()]), box_score(hour(1)), box_score(hour(2)), repeated] {
+        let is_row = matches!(input, In::Fixtures(..));
         keys.clear();
         let mut effects = Effects { invalidate: &mut |key| keys.push(key), retain: &mut |_, _| {} };
-        assert_eq!(Games.apply(&mut tables, input, &mut effects), StateChange::Stored);
+        let state_change = Games.apply(&mut tables, input, &mut effects);
+        assert_eq!(state_change, if is_row { StateChange::RowReplaced } else { StateChange::Stored });
+        keys.retain(|key| !matches!(key, OutputKey::List(..)));
     }
     assert_eq!(keys, []);
 }

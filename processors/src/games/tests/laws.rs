@@ -67,14 +67,14 @@ fn raw_events() -> impl Strategy<Value = Vec<RawEvent>> {
 }
 
 /// Returns the observations of a history. Members with an odd number have an id, the others a name.
-fn observations(raw_events: &[RawEvent]) -> Vec<In> {
+fn observations(raw_events: &[RawEvent]) -> Vec<Input> {
     let mut inputs = Vec::new();
     for (index, raw_event) in raw_events.iter().enumerate() {
         let fetched_at = day(1).at(raw_event.hour, 0);
         let contents = match &raw_event.content {
             Content::Fixture { game, day: offset, is_called_off, points } => {
                 let mut input = fixture(*game, day(*offset), *is_called_off, fetched_at);
-                if let In::Game(GameObservation { result, .. }) = &mut input
+                if let Input::Game(GameObservation { result, .. }) = &mut input
                     && points.is_some()
                 {
                     *result =
@@ -119,7 +119,7 @@ fn observations(raw_events: &[RawEvent]) -> Vec<In> {
     inputs
 }
 
-fn shuffled(inputs: &[In], mut state: u64) -> Vec<In> {
+fn shuffled(inputs: &[Input], mut state: u64) -> Vec<Input> {
     let mut shuffled = [inputs, inputs].concat();
     for i in (1..shuffled.len()).rev() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -148,8 +148,8 @@ proptest! {
         let added = RawEvent { content: last, hour: 0, request: 0, copies: vec![(1, None)] };
         let later = observations(&[added]).remove(0);
         let later = with(later, |provenance| (provenance.fetched_at, provenance.raw) = (at, RawId(100)));
-        let retractions = observations(&raw_events).into_iter().filter(|input| !matches!(input, In::Names(..)));
-        let retractions: Vec<In> = retractions.map(|input| retracted(&input, at, false)).collect();
+        let retractions = observations(&raw_events).into_iter().filter(|input| !matches!(input, Input::Names(..)));
+        let retractions: Vec<Input> = retractions.map(|input| retracted(&input, at, false)).collect();
         for addition in [vec![later], retractions] {
             let after = driver_with(observations(&raw_events).into_iter().chain(addition));
             for player in 1..4 {

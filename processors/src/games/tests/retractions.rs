@@ -7,19 +7,19 @@ use super::*;
 fn hour(hour: i8) -> Timestamp {
     day(1).at(hour, 0)
 }
-fn player_game(driver: &ViewTestDriver<Games>) -> PlayerGame {
-    let id = PlayerGameId { player: PlayerId(1), game: GAME };
-    match driver.row(&OutputKey::PlayerGame(id, matchup())) {
+fn player_game(driver: &GamesDriver) -> PlayerGame {
+    let id = PlayerMatchupGameId { player: PlayerId(1), game: GAME, matchup: matchup() };
+    match driver.row(&OutputKey::PlayerGame(id)) {
         Some(Out::PlayerGame(row)) => row.clone(),
         other => panic!("{other:?}"),
     }
 }
-fn in_retrospect(driver: &ViewTestDriver<Games>) -> Option<Vec<(Timestamp, Option<i32>)>> {
+fn in_retrospect(driver: &GamesDriver) -> Option<Vec<(Timestamp, Option<i32>)>> {
     let revisions = player_game(driver).revisions_in_retrospect?.into_iter();
     Some(revisions.map(|revision| (revision.known_at, revision.stats.map(|stats| stats.points))).collect())
 }
-fn team_game(driver: &ViewTestDriver<Games>) -> TeamGame {
-    match driver.row(&OutputKey::TeamGame(TeamGameId { team: HOME, game: GAME }, matchup())) {
+fn team_game(driver: &GamesDriver) -> TeamGame {
+    match driver.row(&OutputKey::TeamGame(TeamGameId { team: HOME, game: GAME, matchup: matchup() })) {
         Some(Out::TeamGame(row)) => row.clone(),
         other => panic!("{other:?}"),
     }
@@ -65,13 +65,15 @@ fn a_game_known_from_retracted_observations_alone_no_longer_stands() {
     let again = fixture(GAME, day(0), false, day(-12).at(12, 0));
     let mut driver = driver_with([planned.clone(), again.clone(), scored(STATS, day(0), hour(1), 20)]);
     driver.put(retracted(&again, hour(2), false));
-    assert_eq!(game(&driver, GAME).retracted_at, None);
+    assert_eq!(game(&driver, GAME).dates[0].end, None);
     driver.put(retracted(&planned, hour(3), false));
     let row = game(&driver, GAME).clone();
-    assert_eq!((row.retracted_at, row.date, row.home_box_points), (Some(hour(3)), day(0), 20));
-    assert_eq!(row.days_in_retrospect, Some(Vec::new()));
-    assert_eq!(team_game(&driver).retracted_at, Some(hour(3)));
-    assert!(!team_game(&driver).revisions.last().unwrap().called_off);
+    let end = row.dates[0].end.map(|end| (end.at, end.reason));
+    assert_eq!((end, row.date), (Some((hour(3), VoidReason::Retracted)), day(0)));
+    assert!(row.dates[0].stood_at_cutoff);
+    assert_eq!(team_game(&driver).dates, row.dates);
+    assert!(team_game(&driver).revisions.last().unwrap().called_off);
+    assert_eq!(team_game(&driver).revisions_in_retrospect, Some(Vec::new()));
     assert_eq!(points(&driver, GAME, 1), [(hour(1), Some(20)), (hour(3), None)]);
     assert_eq!(in_retrospect(&driver), Some(Vec::new()));
     assert_eq!(parked_keys(&driver).len(), 1, "the box score must wait for a fixture again");
@@ -82,13 +84,12 @@ fn a_game_whose_retraction_is_undone_stands_again_but_not_for_the_time_between()
     let mut driver = driver_with([planned.clone(), scored(STATS, day(0), hour(1), 20)]);
     driver.put(retracted(&planned, hour(3), false));
     driver.put(retracted(&planned, hour(5), true));
-    assert_eq!(game(&driver, GAME).retracted_at, None);
+    assert_eq!(game(&driver, GAME).dates[0].end, None);
     let row = team_game(&driver);
     let revisions: Vec<_> =
         row.revisions.iter().map(|revision| (revision.known_at, revision.called_off)).collect();
     let planned_at = day(-14).at(12, 0);
     assert_eq!(revisions, [(planned_at, false), (hour(1), false), (hour(3), true), (hour(5), false)]);
-    assert_eq!(row.retracted_at, None);
     assert_eq!(row.revisions_in_retrospect.map(|revisions| revisions.len()), Some(2));
     assert_eq!(points(&driver, GAME, 1), [(hour(1), Some(20)), (hour(3), None), (hour(5), Some(20))]);
     assert_eq!(in_retrospect(&driver), Some(vec![(hour(1), Some(20))]));
@@ -100,10 +101,9 @@ fn a_new_date_that_is_retracted_gives_the_old_date_back() {
     driver.put(retracted(&moved, day(-6).at(12, 0), false));
     let row = game(&driver, GAME);
     assert_eq!((row.date, row.known_at), (day(0), day(-6).at(12, 0)));
-    let days: Vec<_> = row.days.iter().map(|day| (day.known_at, day.date)).collect();
+    let dates: Vec<_> = row.dates.iter().map(|date| (date.date, date.known_at, reason(date))).collect();
     assert_eq!(
-        days,
-        [(day(-14).at(12, 0), day(0)), (day(-7).at(12, 0), day(5)), (day(-6).at(12, 0), day(0))]
+        dates,
+        [(day(0), day(-6).at(12, 0), None), (day(5), day(-7).at(12, 0), Some(VoidReason::Moved)),]
     );
-    assert_eq!(row.days_in_retrospect.as_ref().map(Vec::len), Some(1));
 }
