@@ -26,7 +26,7 @@ fn main() {
     let writer = WriterId { sink: "warehouse".into(), log: "log".into(), epoch };
     let mut changes: Vec<RecordChange> = (0..1230u32).flat_map(changes_of).collect();
     if std::env::args().any(|arg| arg == "--by-partition") {
-        changes.sort_by_key(|change| change.id().player.0 % 6);
+        changes.sort_by_key(partition);
     }
     for round in ["first", "read again from the start", "with the same content again"] {
         let (mut rows, mut took, mut records) = (0, 0.0, 0);
@@ -35,7 +35,7 @@ fn main() {
         for (n, change) in changes.iter().enumerate() {
             let at = TopicPartitionOffset {
                 input: change.input(),
-                partition: (change.id().player.0 % 6) as i32,
+                partition: partition(change),
                 offset: shift + n as i64,
             };
             let full = window.push(0, at, change.clone(), 500);
@@ -65,6 +65,10 @@ fn main() {
     println!("{} MB", std::fs::metadata(&path).unwrap().len() / 1_000_000);
 }
 
+fn partition(change: &RecordChange) -> i32 {
+    (change.key().player.0 % 6) as i32
+}
+
 /// Returns the records of a game: 18 predicted and 12 other candidates, and 21 box score lines.
 fn changes_of(game: u32) -> Vec<RecordChange> {
     let mut changes = Vec::new();
@@ -74,7 +78,7 @@ fn changes_of(game: u32) -> Vec<RecordChange> {
         changes.push(RecordChange::Features(id, Some(features(id, n))));
         changes.push(RecordChange::Prediction(id, Some(event)));
         if n < 21 {
-            changes.push(RecordChange::PlayerGame(id, Some(player_game(id, Some(n as i32)))));
+            changes.push(RecordChange::PlayerGame(played(id), Some(player_game(id, Some(n as i32)))));
         }
     }
     changes
