@@ -70,7 +70,12 @@ impl<'a> History<'a> {
             let in_retrospect = row.revisions_in_retrospect.as_deref();
             let revision = (row.game != entry.game)
                 .then(|| cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at))??;
-            known_at = known_at.max(revision.known_at);
+            // If no revision so far states that the game ended before the cutoff, it never was an appearance.
+            let until = |other: &&PlayerGameRevision| other.known_at <= revision.known_at;
+            let mut so_far = cutoff.revisions(&row.revisions, in_retrospect).iter().take_while(until);
+            if so_far.any(|other| cutoff.is_past(other.effective_at())) {
+                known_at = known_at.max(revision.known_at);
+            }
             Appearance::of((row, revision), cutoff)
         };
         let games_of = |season: Season| seasons.get(&season).into_iter().flat_map(|games| games.values());
