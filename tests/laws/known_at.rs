@@ -12,8 +12,9 @@ use crate::{
 };
 use schemas::{
     Timestamp,
-    features::{Basis, Features},
+    features::{Basis, Features, QualityFlag},
     market::{Availability, AvailabilityView, Market, MarketView},
+    prediction::Prediction,
     raw::RawEvent,
     team_form::{Candidacy, Form, SlateEntry, TeamForm},
     wire::{self, Event},
@@ -64,9 +65,18 @@ fn issued_rows(raw_events: &[RawEvent]) -> BTreeMap<(&'static str, String), Issu
         Some((format!("{candidacy:#?}"), known_at))
     });
     add(&content, topics::FEATURES.info, &mut rows, |row: Features| {
+        // A void row is the row as it was issued; the void has a time of its own.
+        // The fetch that first states that the game is live sets the cutoff to its own time, so it is not among the facts before the cutoff.
         let known_at = row.known_at;
-        (row.basis == Basis::Issued)
-            .then(|| (format!("{:#?}", Features { known_at: UNDATED, ..row }), known_at))
+        let mut features = Features { known_at: UNDATED, voided: None, tip_off: UNDATED, ..row };
+        features.quality_flags.retain(|flag| *flag != QualityFlag::TipEstimated);
+        (features.basis == Basis::Issued).then(|| (format!("{features:#?}"), known_at))
+    });
+    add(&content, topics::PREDICTIONS.info, &mut rows, |row: Prediction| {
+        // A row that is void no longer has no time of that change.
+        let is_voided = row.voided.is_some();
+        let at = row.voided.map_or(Timestamp::DISTANT_FUTURE, |voided| voided.at);
+        (row.basis == Basis::Issued).then(|| (is_voided.to_string(), at))
     });
     rows
 }
