@@ -68,6 +68,10 @@ pub trait MaterializedView: Send + Sync + 'static {
         input: Self::In,
         effects: &mut Effects<'_, Self::OutputKey, Self::Retained>,
     ) -> StateChange;
+    /// True if a former version retained the record with this id, and this version derives nothing from it. Such a record is deleted.
+    fn is_formerly_retained(_id: &str) -> bool {
+        false
+    }
     /// Adds a retained record to the tables. Afterwards, they equal those of the instance that retained it.
     fn restore(&self, tables: &mut Self::Tables, retained: Self::Retained);
     /// Passes to `emit` every output key for which `derive` may return a row.

@@ -145,10 +145,11 @@ pub const fn effective_at(tip_off: Timestamp) -> Timestamp {
 pub struct PlayerGame {
     pub player: PlayerId,
     pub game: GameId,
-    #[serde(default)]
-    pub matchup: Matchup,
     pub revisions: Vec<PlayerGameRevision>,
     /// The revisions without retracted observations; `None` if nothing was retracted.
     #[serde(default)]
     pub revisions_in_retrospect: Option<Vec<PlayerGameRevision>>,
+    // After the revisions, because readers of earlier versions expect that the type of a team is defined there.
+    #[serde(default)]
+    pub matchup: Matchup,
 }

@@ -52,6 +52,7 @@ fn features() -> Features {
         rest_days: Some(1),
         main_line: Some(Line(2450)),
         quality_flags: vec![QualityFlag::AgeUnknown],
+        voided: None,
         comparables: vec![Comparable {
             game: GameId(22300001),
             points: 29,
@@ -82,6 +83,7 @@ fn prediction() -> Prediction {
         line_source: Some(LineSource::Estimate),
         omitted_line_offsets: vec![-2],
         quality_flags: vec![],
+        voided: None,
         systems: vec![
             SystemPrediction {
                 system: System::MovingAverage,

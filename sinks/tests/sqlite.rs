@@ -108,7 +108,7 @@ fn rows_are_typed_and_readable_by_any_sql_tool() {
             &path,
             "SELECT records, applied, rows_written, close_reason, json_extract(input_ranges, '$[0]'), job_id FROM sink_batches"
         ),
-        "6|6|46|recovered|ml.predictions.v1/0:1-4|NULL"
+        "6|6|46|recovered|ml.predictions.v2/0:1-4|NULL"
     );
 }
 
@@ -289,4 +289,40 @@ fn deleted_rows_are_in_no_view() {
         query(&path, "SELECT season_start, game_date, status, player_count FROM coverage ORDER BY status"),
         "2023|2023-10-31|not_a_candidate|1\n2023|2023-10-31|predicted|1\n2023|2023-10-31|ruled_out|1"
     );
+}
+
+#[test]
+fn a_file_of_the_former_version_keeps_every_row_and_begins_a_rebuild() {
+    let (_folder, path) = in_folder();
+    rusqlite::Connection::open(&path).unwrap().execute_batch(include_str!("version_1.sql")).unwrap();
+    assert!(Sqlite::pending_statements(&path).unwrap().is_some());
+    drop(Sqlite::open(&path).unwrap());
+    assert_eq!(Sqlite::pending_statements(&path).unwrap(), None);
+    for table in ["player_prop_predictions", "player_slate", "features"] {
+        let rows = format!("SELECT player_id, game_date, team, voided, void_reason, epoch FROM {table}_rows");
+        assert_eq!(query(&path, &rows), "1|2023-10-31|NYK|0|NULL|1\n2|2023-10-31|NYK|0|NULL|1", "{table}");
+    }
+    assert_eq!(
+        query(&path, "SELECT player_id, game_date, matchup FROM player_games"),
+        "1|2023-10-31|BOS-NYK\n2|2023-10-31|BOS-NYK"
+    );
+    assert_eq!(query(&path, "SELECT log_id, epoch, rebuilding FROM warehouse_meta"), "log|2|1");
+    assert_eq!(query(&path, "SELECT count(*) FROM coverage"), "1");
+    let tables = query(&path, "SELECT name FROM sqlite_master WHERE name LIKE '%_former'");
+    assert_eq!(tables, "");
+}
+#[test]
+fn a_migrated_file_has_the_tables_of_a_new_one() {
+    let definitions = |path: &Path| {
+        query(
+            path,
+            "SELECT type, name, sql FROM sqlite_master WHERE tbl_name NOT IN ('sink_batches', 'warehouse_meta') ORDER BY 1, 2",
+        )
+    };
+    let (_folder, path) = in_folder();
+    rusqlite::Connection::open(&path).unwrap().execute_batch(include_str!("version_1.sql")).unwrap();
+    drop(Sqlite::open(&path).unwrap());
+    let (_folder, new) = in_folder();
+    drop(Sqlite::open(&new).unwrap());
+    assert_eq!(definitions(&path), definitions(&new));
 }

@@ -101,15 +101,15 @@ mod tests {
         for name in &used {
             assert!(listed.contains_key(name), "{name}");
         }
-        assert_eq!(listed.len(), topics::ALL.len() + 6 + 13);
+        assert_eq!(listed.len(), topics::ALL.len() + 7 + 14);
     }
     #[test]
     fn tables_that_are_read_as_streams_retain_superseded_rows_for_thirty_days() {
         let listed = listed();
         for (name, days) in [
-            ("ml.features.v1", 30),
-            ("core.player-games.v1", 30),
-            ("ml.predictions.v1", 30),
+            ("ml.features.v2", 30),
+            ("core.player-games.v2", 30),
+            ("ml.predictions.v2", 30),
             ("core.names.v1", 0),
         ] {
             let lag = (days * 86_400_000i64).to_string();

@@ -242,13 +242,13 @@ fn changed_schedule(event: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
     let Ok(mut payload) = serde_json::from_str::<Value>(&event.payload) else { return Vec::new() };
     let mut pointers = Vec::new();
     find_games(&payload, String::new(), &mut pointers);
-    if pointers.is_empty() {
-        return Vec::new();
-    }
     let teams: Vec<Value> = pointers
         .iter()
         .filter_map(|pointer| payload.pointer(&format!("{pointer}/homeTeam/teamTricode")).cloned())
         .collect();
+    if teams.is_empty() {
+        return Vec::new();
+    }
     let Some(game) = payload.pointer_mut(&pointers[random.below(pointers.len())]) else { return Vec::new() };
     let tip_off: Option<Timestamp> = game["gameDateTimeUTC"].as_str().and_then(|text| text.parse().ok());
     let Some(tip_off) = tip_off else { return Vec::new() };

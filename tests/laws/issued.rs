@@ -7,7 +7,7 @@
 use crate::{
     batch::batch,
     harness::{Content, Schedule, content, run},
-    histories::{fetched_at, season_with_faults, season_without_faults, with_other_stats},
+    histories::{fetched_at, season_with_faults, season_without_faults, states_game_dates, with_other_stats},
     log::{MemoryLog, append_raw},
     random::Random,
     seeds,
@@ -191,7 +191,7 @@ fn issued_rows_do_not_change_when_more_is_ingested_or_retracted() {
 
 #[test]
 fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
-    let mut compared = 0;
+    let (mut compared, mut decided_later) = (0, 0);
     for seed in seeds(6, 3) {
         let raw_events = season_with_faults(seed.0);
         let all = rows(&batch_content(&raw_events));
@@ -200,18 +200,32 @@ fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
             let events = raw_events.iter().filter(|event| event.fetched_at < cutoff);
             let content_at_cutoff = batch_content(&events.cloned().collect::<Vec<_>>());
             let at_cutoff = rows(&content_at_cutoff);
+            let mut decided: Option<Candidates> = None;
             assert_issued_unchanged(&at_cutoff, &all, cutoff);
             let is_compared =
                 |rows: &CandidateRows| rows.is_issued_prediction() && rows.features.tip_off == cutoff;
-            for (id, rows) in all.iter().filter(|(_, rows)| is_compared(rows)) {
+            for (id, expected) in all.iter().filter(|(_, rows)| is_compared(rows)) {
                 if let Some(rows_at_cutoff) = at_cutoff.get(id).filter(|rows| rows.features.tip_off == cutoff)
                 {
-                    assert_eq!(rows_at_cutoff.bytes, rows.bytes, "{id} uses facts fetched after its tip-off");
-                } else if let Some(rows_at_cutoff) = at_cutoff.get(id) {
-                    // A fetch at this instant reported that the game had started, so it became the tip-off.
-                    let Features { tip_off, quality_flags, .. } = rows.features.clone();
-                    let expected = Features { tip_off, quality_flags, ..rows_at_cutoff.features.clone() };
-                    assert_eq!(expected, rows.features, "{id} uses facts fetched after its tip-off");
+                    assert_eq!(
+                        rows_at_cutoff.bytes, expected.bytes,
+                        "{id} uses facts fetched after its tip-off"
+                    );
+                } else if at_cutoff.contains_key(id) {
+                    // The schedule decided the tip-off later: it reported that the game had started at this instant, or stated an earlier
+                    // tip-off than the one so far, before that one.
+                    let decided = decided.get_or_insert_with(|| {
+                        let is_used =
+                            |event: &&RawEvent| event.fetched_at < cutoff || states_game_dates(event);
+                        rows(&batch_content(&raw_events.iter().filter(is_used).cloned().collect::<Vec<_>>()))
+                    });
+                    let decided = decided.get(id).map(|rows| rows.bytes.clone());
+                    assert_eq!(
+                        decided,
+                        Some(expected.bytes.clone()),
+                        "{id} uses facts fetched after its tip-off"
+                    );
+                    decided_later += 1;
                 } else {
                     // If a team form of the game is missing at the cutoff, the issued rows of the game may be derived only later. They
                     // still use only facts known before the cutoff.
@@ -225,7 +239,9 @@ fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
             }
         }
     }
-    eprintln!("{compared} predictions compared");
+    eprintln!(
+        "{compared} predictions compared, of which {decided_later} with a tip-off that was decided later"
+    );
 }
 
 /// Counts the team forms of a game on a date.

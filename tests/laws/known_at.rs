@@ -11,10 +11,10 @@ use crate::{
     seeds,
 };
 use schemas::{
-    Timestamp,
-    features::{Basis, Features, QualityFlag},
+    EasternDate, GameId, Timestamp,
+    features::{Basis, Features},
+    game::Game,
     market::{Availability, AvailabilityView, Market, MarketView},
-    prediction::Prediction,
     raw::RawEvent,
     team_form::{Candidacy, Form, SlateEntry, TeamForm},
     wire::{self, Event},
@@ -22,8 +22,10 @@ use schemas::{
 use std::collections::BTreeMap;
 use topics::TopicInfo;
 
-/// The issued content of a row as text without its time, and that time.
-type Issued = (String, Timestamp);
+/// A date of a game, and the issued content of a row as text without its time, and that time.
+type Issued = (DateId, String, Timestamp);
+/// One date of a game.
+type DateId = (GameId, EasternDate);
 
 fn add<E: Event>(
     content: &Content,
@@ -40,43 +42,43 @@ fn add<E: Event>(
 
 const UNDATED: Timestamp = Timestamp(0);
 
+/// Returns the cutoff of each date that has rows.
+fn cutoffs(content: &Content) -> BTreeMap<DateId, Timestamp> {
+    let games = content.iter().filter(|((name, _), _)| *name == topics::GAMES.info.name);
+    let games = games.map(|(_, bytes)| wire::decode::<Game>(bytes).unwrap());
+    let dates = games.flat_map(|game| game.dates.into_iter().map(move |date| (game.game, date)));
+    let dates = dates.filter(|(_, date)| date.has_rows());
+    dates.map(|(game, date)| ((game, date.date), date.tip_off)).collect()
+}
+
 /// Returns the issued content of all rows that have one.
-fn issued_rows(raw_events: &[RawEvent]) -> BTreeMap<(&'static str, String), Issued> {
-    let content = content(&mut batch(raw_events));
+fn issued_rows(content: &Content) -> BTreeMap<(&'static str, String), Issued> {
     let mut rows = BTreeMap::new();
-    add(&content, topics::MARKETS.info, &mut rows, |row: Market| {
+    add(content, topics::MARKETS.info, &mut rows, |row: Market| {
         let (view, known_at) = row.on(Basis::Issued);
         let view = view.map(|view| MarketView { known_at: UNDATED, ..view.clone() });
-        Some((format!("{view:?}"), known_at?))
+        Some(((row.game, row.date), format!("{view:?}"), known_at?))
     });
-    add(&content, topics::AVAILABILITY.info, &mut rows, |row: Availability| {
+    add(content, topics::AVAILABILITY.info, &mut rows, |row: Availability| {
         let (view, known_at) = row.on(Basis::Issued);
         let view = view.map(|view| AvailabilityView { known_at: UNDATED, ..view.clone() });
-        Some((format!("{view:?}"), known_at?))
+        Some(((row.game, row.date), format!("{view:?}"), known_at?))
     });
-    add(&content, topics::TEAM_FORMS.info, &mut rows, |row: TeamForm| {
+    add(content, topics::TEAM_FORMS.info, &mut rows, |row: TeamForm| {
         let known_at = row.issued.as_ref()?.known_at;
         let form = row.issued.map(|form| Form { known_at: UNDATED, ..form });
-        Some((format!("{form:#?}"), known_at))
+        Some(((row.game, row.date), format!("{form:#?}"), known_at))
     });
-    add(&content, topics::SLATE_ENTRIES.info, &mut rows, |row: SlateEntry| {
+    add(content, topics::SLATE_ENTRIES.info, &mut rows, |row: SlateEntry| {
         let known_at = row.issued.as_ref()?.known_at;
         let candidacy = row.issued.map(|candidacy| Candidacy { known_at: UNDATED, ..candidacy });
-        Some((format!("{candidacy:#?}"), known_at))
+        Some(((row.game, row.date), format!("{candidacy:#?}"), known_at))
     });
-    add(&content, topics::FEATURES.info, &mut rows, |row: Features| {
-        // A void row is the row as it was issued; the void has a time of its own.
-        // The fetch that first states that the game is live sets the cutoff to its own time, so it is not among the facts before the cutoff.
-        let known_at = row.known_at;
-        let mut features = Features { known_at: UNDATED, voided: None, tip_off: UNDATED, ..row };
-        features.quality_flags.retain(|flag| *flag != QualityFlag::TipEstimated);
-        (features.basis == Basis::Issued).then(|| (format!("{features:#?}"), known_at))
-    });
-    add(&content, topics::PREDICTIONS.info, &mut rows, |row: Prediction| {
-        // A row that is void no longer has no time of that change.
-        let is_voided = row.voided.is_some();
-        let at = row.voided.map_or(Timestamp::DISTANT_FUTURE, |voided| voided.at);
-        (row.basis == Basis::Issued).then(|| (is_voided.to_string(), at))
+    add(content, topics::FEATURES.info, &mut rows, |row: Features| {
+        let (known_at, date) = (row.known_at, (row.game, row.date));
+        // That a row is void may become known at any time.
+        let undated = Features { known_at: UNDATED, voided: None, ..row };
+        (undated.basis == Basis::Issued).then(|| (date, format!("{undated:#?}"), known_at))
     });
     rows
 }
@@ -92,10 +94,13 @@ fn an_issued_row_that_changes_is_known_since_the_change_at_the_earliest() {
         let end = (count + random.pick(&[1, 5, 40, events.len()])).min(events.len());
         let is_before = |event: &&RawEvent| event.fetched_at < first;
         let before: Vec<RawEvent> = events.iter().filter(is_before).cloned().collect();
-        let rows_before = issued_rows(&before);
-        let rows = issued_rows(&events[..end]);
-        for (id, (content_before, _)) in &rows_before {
-            let Some((content, known_at)) = rows.get(id) else { continue };
+        let [before, after] = [&before[..], &events[..end]].map(|events| content(&mut batch(events)));
+        let (rows_before, rows) = (issued_rows(&before), issued_rows(&after));
+        let (cutoffs_before, cutoffs) = (cutoffs(&before), cutoffs(&after));
+        for (id, (date, content_before, _)) in &rows_before {
+            // What was known at an earlier cutoff was known before the change.
+            let has_earlier_cutoff = cutoffs.get(date) < cutoffs_before.get(date);
+            let Some((_, content, known_at)) = rows.get(id).filter(|_| !has_earlier_cutoff) else { continue };
             if content != content_before {
                 *changed.entry(id.0).or_insert(0) += 1;
                 assert!(
@@ -104,10 +109,11 @@ fn an_issued_row_that_changes_is_known_since_the_change_at_the_earliest() {
                 );
             }
         }
-        let is_dated = |id: &&(&str, String)| {
-            id.0 == topics::MARKETS.info.name || id.0 == topics::AVAILABILITY.info.name
-        };
-        let ended: Vec<_> = rows_before.keys().filter(is_dated).filter(|id| !rows.contains_key(id)).collect();
+        let is_dated =
+            |id: &(&str, String)| id.0 == topics::MARKETS.info.name || id.0 == topics::AVAILABILITY.info.name;
+        let has_same_cutoff = |date: &DateId| cutoffs.get(date) == cutoffs_before.get(date);
+        let ended = rows_before.iter().filter(|(id, (date, ..))| is_dated(id) && has_same_cutoff(date));
+        let ended: Vec<_> = ended.map(|(id, _)| id).filter(|id| !rows.contains_key(id)).collect();
         assert!(ended.is_empty(), "rows do not state that their content ended: {ended:?}");
     }
     eprintln!("changed rows: {changed:?}");

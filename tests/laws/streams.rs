@@ -123,15 +123,20 @@ fn a_materialized_view_that_missed_compacted_tombstones_is_correct_after_restore
 #[test]
 fn copies_in_the_changelog_of_a_former_version_are_deleted_and_change_nothing() {
     let raw_events = tiny_season(14_000_000);
-    let key = "retained|core.odds-observations.v1|BOS-NYK|odds/e1/1731013200000";
-    let changelog = TopicPartition::new(changelog_topic("markets"), 0);
-    let mut commit = Commit::default();
-    commit.append(changelog, key, Some(b"an observation in the schema of a former version"));
-    let mut log = MemoryLog::default();
-    log.append(commit);
-    run(&mut log, raw_events.clone(), Schedule::STRAIGHT, |_| true);
-    assert_same(&content(&mut log), &batch_content(&raw_events));
-    let records = read_all(&mut log, changelog);
-    let values = records.records().map(Result::unwrap).filter(|record| record.key == key);
-    assert_eq!(values.map(|record| record.value.is_some()).collect::<Vec<_>>(), [true, false]);
+    for (view, key) in [
+        ("markets", "retained|core.odds-observations.v1|BOS-NYK|odds/e1/1731013200000"),
+        ("markets", "published|core.markets.v1|BOS-NYK|7/0022400001"),
+        ("games", "state|BOS-NYK|game/0022400001/1731013200000/0123456789abcdef"),
+    ] {
+        let changelog = TopicPartition::new(changelog_topic(view), 0);
+        let mut commit = Commit::default();
+        commit.append(changelog, key, Some(b"8 bytes."));
+        let mut log = MemoryLog::default();
+        log.append(commit);
+        run(&mut log, raw_events.clone(), Schedule::STRAIGHT, |_| true);
+        assert_same(&content(&mut log), &batch_content(&raw_events));
+        let records = read_all(&mut log, changelog);
+        let values = records.records().map(Result::unwrap).filter(|record| record.key == key);
+        assert_eq!(values.map(|record| record.value.is_some()).collect::<Vec<_>>(), [true, false], "{key}");
+    }
 }

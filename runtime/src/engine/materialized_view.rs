@@ -123,7 +123,10 @@ where
                 state.parked_count =
                     number.ok_or_else(|| undecodable("the value is not a parked count of 8 bytes"))? as i64;
             }
-            ChangelogKey::State { view_key } => {
+            ChangelogKey::State { id, .. } if V::is_formerly_retained(id) => {
+                state.changelog.push(record.key, None);
+            }
+            ChangelogKey::State { view_key, .. } => {
                 let view_key: V::Key = view_key
                     .parse()
                     .map_err(|_| undecodable("the record key contains an invalid view key"))?;

@@ -15,7 +15,7 @@ pub enum ChangelogKey<'a> {
     /// The number of parked records; one record per partition.
     ParkedCount,
     /// A record that restores observations (see [`MaterializedView::Retained`]), as JSON.
-    State { view_key: &'a str },
+    State { view_key: &'a str, id: &'a str },
     /// A copy of an input record with an observation, as former versions of Fastbreak stored it instead of `State`.
     FormerCopy,
     /// The hash of a published row.
@@ -35,7 +35,7 @@ impl<'a> ChangelogKey<'a> {
         }
         let (kind, rest) = key.split_once('|')?;
         if kind == STATE {
-            return rest.split_once('|').map(|(view_key, _)| ChangelogKey::State { view_key });
+            return rest.split_once('|').map(|(view_key, id)| ChangelogKey::State { view_key, id });
         }
         let (topic, rest) = rest.split_once('|')?;
         let (view_key, record_key) = rest.split_once('|')?;

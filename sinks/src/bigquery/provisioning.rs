@@ -132,11 +132,12 @@ impl Provisioning {
         let columns = found["schema"]["fields"].as_array().cloned().unwrap_or_default();
         for field in fields() {
             let Some(column) = columns.iter().find(|column| column["name"] == field.name) else {
-                diff.missing_columns.push(ddl::add_column(&self.names, &field));
                 if field.name == KEY_PART {
-                    // The rows of an earlier version have another key. The sink writes all rows again and then deletes these.
+                    // The rows of an earlier version have another key. The sink writes all rows again and then deletes these. The column is
+                    // added last, so that after a stop between the two statements, both are missing.
                     diff.missing_columns.push(sql::begin_rebuild_sql(&self.names));
                 }
+                diff.missing_columns.push(ddl::add_column(&self.names, &field));
                 continue;
             };
             let column_type = column["type"].as_str().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Creation of the tables of a new file, and migration of a file whose tables lack the date and the teams of a game in their keys, and the columns of void rows.
+//! Creation of the tables of a new file, and migration of a file whose tables lack the date and the teams of a game in their keys, and the
+//! columns of void rows.
 //!
 //! The rows are copied, so readers see them until the sink has written all rows again: the migration begins a rebuild in a new epoch,
 //! because the sink now reads other topics.
@@ -64,7 +65,10 @@ fn copy(table: &Table) -> String {
     let value = |name: &String| match name.as_str() {
         "\"voided\"" => "0".to_owned(),
         "\"voided_at\"" | "\"void_reason\"" => "NULL".to_owned(),
-        "\"matchup\"" => "min(team, opponent) || '-' || max(team, opponent)".to_owned(),
+        // The first team of a pair is the one whose code is first in the alphabet, except that BOS comes before BKN.
+        "\"matchup\"" => {
+            "replace(min(team, opponent) || '-' || max(team, opponent), 'BKN-BOS', 'BOS-BKN')".to_owned()
+        }
         _ => name.clone(),
     };
     let values: Vec<String> = names.iter().map(value).collect();

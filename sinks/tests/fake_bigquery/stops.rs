@@ -126,6 +126,25 @@ fn a_dataset_without_a_column_stops_the_sink_with_the_statement_to_run() {
     done(w.acquire(LOG)).unwrap();
 }
 #[test]
+fn a_dataset_of_the_former_version_gets_the_new_columns_and_begins_a_rebuild() {
+    let fake = Fake::start();
+    let mut w = acquired(&fake, fake.config());
+    let (batch, plan) = batch(slate(0..3, 1, 2450));
+    done(w.write(&batch, &plan, NOW)).unwrap();
+    let new = ["key_part", "voided", "voided_at", "void_reason"];
+    fake.change_table(fakebq::DATASET, "sink_records", |table| {
+        let is_former = |field: &serde_json::Value| !new.contains(&field["name"].as_str().unwrap());
+        table["schema"]["fields"].as_array_mut().unwrap().retain(is_former);
+    });
+    let mut w = fake.connect();
+    assert!(matches!(w.acquire(LOG), Err(WarehouseError::Config { .. })));
+    assert_eq!(w.plan().unwrap().statements().count(), 1 + new.len());
+    assert_eq!(done(w.apply()).unwrap(), 1 + new.len());
+    assert!(w.plan().unwrap().is_empty());
+    assert_eq!(done(w.acquire(LOG)).unwrap(), 2, "the sink writes all rows again in a new epoch");
+    assert_eq!(fake.rows("predictions"), 3 * 20, "readers see the former rows until then");
+}
+#[test]
 fn a_dataset_in_another_location_is_reported_with_the_setting() {
     let fake = Fake::start();
     fake.place_dataset(fakebq::DATASET, "EU");

@@ -277,6 +277,13 @@ impl State {
                     &format!("Not found: Table {PROJECT}:{DATASET}.{}", schema::RECORDS),
                 );
             }
+            Statement::BeginRebuild => {
+                self.service
+                    .records
+                    .change(&Statement::BeginRebuild, &[], &table::Parameters::new(), 0)
+                    .unwrap();
+                vec![]
+            }
             statement => self.service.records.select(&statement, &parameters(&body["queryParameters"])),
         };
         let job = format!("query_{}", self.service.statistics.requests);

@@ -26,6 +26,7 @@ pub enum Statement {
     ControlTotals,
     Acquire,
     TakeOwnership,
+    BeginRebuild,
     DeleteStaleEpochs,
     /// Query for the content of the table with this index in `TABLES`.
     Content(usize),
@@ -44,6 +45,7 @@ impl Statement {
             Statement::Merge { .. }
                 | Statement::Acquire
                 | Statement::TakeOwnership
+                | Statement::BeginRebuild
                 | Statement::DeleteStaleEpochs
         )
     }
@@ -61,6 +63,7 @@ pub fn parse(text: &str, names: &Names) -> Option<Statement> {
         (sql::control_totals_sql(names), Statement::ControlTotals),
         (sql::acquire_sql(names), Statement::Acquire),
         (sql::take_ownership_sql(names), Statement::TakeOwnership),
+        (sql::begin_rebuild_sql(names), Statement::BeginRebuild),
         (sql::delete_stale_epochs_sql(names), Statement::DeleteStaleEpochs),
         (sql::probe_sql(&Source::Parameter), Statement::Probe),
     ];

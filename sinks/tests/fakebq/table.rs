@@ -193,6 +193,16 @@ impl Records {
                 }
                 Ok(changed)
             }
+            Statement::BeginRebuild => {
+                let mut changed = 0;
+                for row in self.rows.iter_mut().filter(|row| text(row, "input") == "writer-state") {
+                    let next = int(row, "epoch").unwrap() + 1;
+                    row.insert("epoch".into(), json!(next));
+                    row.insert("rebuilding".into(), json!(true));
+                    changed += 1;
+                }
+                Ok(changed)
+            }
             Statement::DeleteStaleEpochs => {
                 let is_own = |row: &&Row| {
                     int(row, "epoch") == Some(epoch()) && text(row, "log_id") == parameters["log_id"]

@@ -177,16 +177,16 @@ fn a_plan_is_shown_with_one_line_per_action_and_totals() {
     let cluster = Cluster {
         id: "abc".into(),
         topics: vec![
-            actual_topic("ml.features.v1", 6, 1, topic_overrides("604800000")),
-            actual_topic("ml.predictions.v1", 12, 1, topic_overrides("2592000000")),
+            actual_topic("ml.features.v2", 6, 1, topic_overrides("604800000")),
+            actual_topic("ml.predictions.v2", 12, 1, topic_overrides("2592000000")),
             actual_topic("tmp.debug", 1, 1, BTreeMap::new()),
         ],
     };
     let plan = Plan::new(&specs, &cluster, PlanOverrides::default());
     let expected = "cluster abc
   + raw.box-scores.v1                create    6 partitions, delete, max.message 16 MiB, retention.bytes unlimited, retention unlimited
-  ~ ml.features.v1                   update    delete.retention.ms 604800000 → 2592000000
-  ! ml.predictions.v1                refused   partitions 12 → 6: Kafka cannot remove partitions (create a topic with the next version in its name, and replay)
+  ~ ml.features.v2                   update    delete.retention.ms 604800000 → 2592000000
+  ! ml.predictions.v2                refused   partitions 12 → 6: Kafka cannot remove partitions (create a topic with the next version in its name, and replay)
   ? tmp.debug                        unmanaged not changed
 Plan: 1 create, 1 update, 0 delete, 1 refused, 1 unmanaged.";
     assert_eq!(plan.to_string(), expected);
