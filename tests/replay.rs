@@ -277,10 +277,13 @@ fn changed_topology(date: EasternDate) -> Vec<Box<dyn ProcessorNode>> {
             }
             _ => None,
         }),
-        Output::stream(&topics::FINAL_BOX_SCORE_OBSERVATIONS, |observation: &Observation| match observation {
-            Observation::FinalBoxScore(box_score) => Some((box_score, box_score.game.to_string())),
-            _ => None,
-        }),
+        Output::stream(
+            &topics::FINAL_BOX_SCORE_OBSERVATIONS,
+            |observation: &Observation| match observation {
+                Observation::FinalBoxScore(box_score) => Some((box_score, box_score.game.to_string())),
+                _ => None,
+            },
+        ),
         Output::stream(&topics::NAME_OBSERVATIONS, |observation: &Observation| match observation {
             Observation::Names(names) => Some((names, names.team.to_string())),
             _ => None,
