@@ -95,7 +95,7 @@ fn a_fenced_member_rejoins_once_the_other_has_left() {
         .set("session.timeout.ms", "10000")
         .create()
         .unwrap();
-    other_member.subscribe(&["ml.features.v1"]).unwrap();
+    other_member.subscribe(&["ml.features.v2"]).unwrap();
     let started = Instant::now();
     while other_member.assignment().unwrap().count() == 0 {
         assert!(started.elapsed() < EVENT_TIMEOUT, "the other member has no assignment");

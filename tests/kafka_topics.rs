@@ -41,8 +41,8 @@ fn topics_are_planned_created_and_reconciled_safely() {
     assert!(code == 4 && message.contains("has changed since"), "{message}");
 
     // Another program changes a managed topic, and creates one that is not managed.
-    broker.tool(&["TopicCommand", "--delete", "--topic", "ml.features.v1"]);
-    let create = ["TopicCommand", "--create", "--topic", "ml.features.v1", "--partitions", "6"];
+    broker.tool(&["TopicCommand", "--delete", "--topic", "ml.features.v2"]);
+    let create = ["TopicCommand", "--create", "--topic", "ml.features.v2", "--partitions", "6"];
     let settings = [
         "cleanup.policy=compact",
         "min.compaction.lag.ms=2592000000",
@@ -60,7 +60,7 @@ fn topics_are_planned_created_and_reconciled_safely() {
     assert_eq!(run_on(&run, &broker, &["check"]).0, 3, "`check` must report the changed settings");
     assert_eq!(run_on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
     let (_, export, _) = run_on(&run, &broker, &["topics", "export"]);
-    let features = &export["topics"]["ml.features.v1"];
+    let features = &export["topics"]["ml.features.v2"];
     assert_eq!(features["settings"]["delete.retention.ms"], "2592000000");
     assert_eq!(
         features["settings"]["flush.messages"], "9",

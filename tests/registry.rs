@@ -116,7 +116,7 @@ fn pushed_schemas_stay_and_incompatible_ones_are_rejected() {
     assert_eq!(client.subjects().expect("subjects").len(), subjects().len());
     assert_eq!(run_command(&run, &["ingest", text(&line)]).0, 0);
 
-    let subject = "ml.features.v1-value";
+    let subject = "ml.features.v2-value";
     let newest = Features::RELEASED.last().expect("a schema");
     let breaking =
         r#"{"type":"record","name":"fastbreak.Features","fields":[{"name":"player","type":"string"}]}"#;

@@ -96,7 +96,7 @@ fn assert_row_counts(audit: &Value, warehouse: &Warehouse) {
             .and_then(|entry| entry["rows"].as_i64())
             .expect("a table")
     };
-    assert_eq!(rows("ml.slate-entries.v1"), warehouse.count("*", "player_slate", "TRUE"));
+    assert_eq!(rows("ml.slate-entries.v2"), warehouse.count("*", "player_slate", "TRUE"));
     assert_eq!(rows("core.games.v1"), GAMES);
     assert_eq!(warehouse.count("*", "player_slate", "status IS NULL OR status = 'unknown'"), 0);
 }
