@@ -83,6 +83,12 @@ pub trait LogReader: Send {
     /// # Errors
     /// When the log cannot be read.
     fn committed_offsets(&mut self, group: &str, topics: &[&str]) -> Result<Offsets, RuntimeError>;
+    /// Returns how many records a consumer group has read from other topics than these, which former versions of the processor had as
+    /// inputs. Kafka does not list them, and returns 0.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn count_read_from_other_topics(&mut self, group: &str, topics: &[&str]) -> Result<i64, RuntimeError>;
     /// Reads the content from which a new instance restores a partition.
     ///
     /// # Errors

@@ -125,7 +125,9 @@ fn compare_read(
     inputs: &[TopicInfo],
 ) -> Result<()> {
     let names: Vec<&str> = inputs.iter().map(|input| input.name).collect();
-    let (mut in_log, mut is_exact) = (0, true);
+    // The ledger also counts the records that the processor read from the inputs of former versions. On Kafka, where they cannot be counted,
+    // every processor whose inputs ever changed has a compacted input, so only a lower bound is known anyway.
+    let (mut in_log, mut is_exact) = (log.count_read_from_other_topics(group, &names)?, true);
     for (partition, next) in log.committed_offsets(group, &names)? {
         match log.count_records_below(partition, next)? {
             RecordCount::Exactly(n) => in_log += n,

@@ -191,6 +191,9 @@ impl LogReader for EmbeddedLog {
         offsets.retain(|partition, _| topics.contains(&partition.topic));
         Ok(offsets)
     }
+    fn count_read_from_other_topics(&mut self, group: &str, topics: &[&str]) -> Result<i64, RuntimeError> {
+        offsets::count_read_from_other_topics(&self.store, group, topics)
+    }
     fn restore(&mut self, subscription: &Subscription, partition: i32) -> Result<Restored, RuntimeError> {
         self.restore_with(subscription, partition, |log, partition| log.store.read(partition, 0, usize::MAX))
     }

@@ -23,6 +23,27 @@ pub fn committed_offsets(store: &Store, group: &str) -> Result<Offsets, RuntimeE
     store.ok(read())
 }
 
+/// Returns how many records a consumer group has read from other topics than these.
+pub fn count_read_from_other_topics(
+    store: &Store,
+    group: &str,
+    topics: &[&str],
+) -> Result<i64, RuntimeError> {
+    let read = || -> rusqlite::Result<i64> {
+        let mut statement = store.db.prepare_cached(
+            "SELECT topic.name, next FROM committed_offset JOIN topic ON topic.id = committed_offset.topic WHERE consumer_group = ?",
+        )?;
+        let mut rows = statement.query([group])?;
+        let mut count = 0;
+        while let Some(row) = rows.next()? {
+            let is_other = !topics.contains(&row.get_ref(0)?.as_str()?);
+            count += if is_other { row.get::<_, i64>(1)? } else { 0 };
+        }
+        Ok(count)
+    };
+    store.ok(read())
+}
+
 /// Deletes the committed offsets of the groups that belong to other versions of a stateless processor. No member uses these offsets any
 /// more, but compaction would stop at them.
 pub fn delete_other_versions(store: &Store, group: &str) -> Result<(), RuntimeError> {

@@ -161,6 +161,9 @@ impl LogReader for ReplayLog {
     fn committed_offsets(&mut self, group: &str, topics: &[&str]) -> Result<Offsets, RuntimeError> {
         self.own.committed_offsets(group, topics)
     }
+    fn count_read_from_other_topics(&mut self, group: &str, topics: &[&str]) -> Result<i64, RuntimeError> {
+        self.own.count_read_from_other_topics(group, topics)
+    }
     fn restore(&mut self, subscription: &Subscription, partition: i32) -> Result<Restored, RuntimeError> {
         // Raw topics are streams, so a restore reads nothing from the source.
         self.own.restore(subscription, partition)
