@@ -10,8 +10,8 @@
 //! Invariant: the content of a row at an instant uses only observations fetched at or before it and retractions made at or before it, so a
 //! later observation adds revisions and changes no earlier one, except in retrospect, where a retracted observation was never made. The
 //! work of a repeated fetch does not depend on the number of fetches before it.
-//! Not here: which game has these teams and on which date (`fixtures`), name matching (`name_resolver`; its result is an input here), the form of a team (`team_form`) and the features of a player
-//! (`feature_builder`) before a game.
+//! Not here: which game has these teams and on which date (`fixtures`), name matching (`name_resolver`; its result is an input here), the
+//! form of a team (`team_form`) and the features of a player (`feature_builder`) before a game.
 #[cfg(test)]
 mod bench;
 mod box_list;

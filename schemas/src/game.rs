@@ -16,8 +16,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// A game according to its last fixture with these teams (its schedule entry: teams and time) and its result. Processors use this row to assign quotes, injury
-/// reports and team forms to the game.
+/// A game according to its last fixture with these teams (its schedule entry: teams and time) and its result. Processors use this row to
+/// assign quotes, injury reports and team forms to the game.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Game {

@@ -1,5 +1,5 @@
-//! Predictions: one event per player, game and date. It contains, for every prediction system, the prediction on each line of the line ladder, or
-//! the reason why there is none.
+//! Predictions: one event per player, game and date. It contains, for every prediction system, the prediction on each line of the line
+//! ladder, or the reason why there is none.
 //!
 //! Invariant: for an eligible candidate, each system is present exactly once, with a prediction or a skip reason; each line offset −2…+2
 //! is either in the line ladder of every system that has a prediction, or in `omitted_line_offsets`.

@@ -5,7 +5,8 @@
 //! not an estimate: a recommended side is a hit, a miss or, if the points equal the line, a push. Log loss and Brier score rate the
 //! predicted probability that the player scores more points than the market line, given that there is no push: p_over / (1 − p_push),
 //! clamped to at least [`CERTAINTY`] and at most 1 − [`CERTAINTY`]. Both scores ignore player-games with a push. A void is a prediction for
-//! a player who did not play in a game that was played, or for a game, date or team that no longer stands; it counts in no other figure. A game without box scores is not graded.
+//! a player who did not play in a game that was played, or for a game, date or team that no longer stands; it counts in no other figure. A
+//! game without box scores is not graded.
 //!
 //! Invariant: no figure mixes issued predictions (made only from facts known before tip-off) and retrospective ones (made also from facts
 //! that became known later); the common set has the same player-games for every system in it.

@@ -1,9 +1,9 @@
 //! The tables of the games between two teams: all observations of games and box lists, and which of them belong together.
 //!
 //! A box list belongs to the game of its own date. A list with nba.com's game id belongs to the game with this id, if the game was ever
-//! scheduled for its date with these teams; any other list belongs to the game that is scheduled for exactly its date. If the lists of one side of a game are
-//! of several dates, those of the date of the fixture are used; if there are none, those of the latest other date. Lists of two dates are
-//! never united.
+//! scheduled for its date with these teams; any other list belongs to the game that is scheduled for exactly its date. If the lists of one
+//! side of a game are of several dates, those of the date of the fixture are used; if there are none, those of the latest other date. Lists
+//! of two dates are never united.
 //!
 //! Invariant: every function with an argument `as_of` uses only the observations that this argument selects.
 //! Not here: which output keys an input invalidates (`games`), the rows (`rows`).

@@ -100,8 +100,8 @@ impl BoxScores {
     pub fn add_bad_row(&mut self, stated: ListName) {
         self.incomplete.add(stated);
     }
-    /// Publishes one observation per list, and one per game with nbacom's id that is over. `has_all_rows` is false if the payload is only a part of a longer response. Returns the names in
-    /// each published list.
+    /// Publishes one observation per list, and one per game with nbacom's id that is over. `has_all_rows` is false if the payload is only a
+    /// part of a longer response. Returns the names in each published list.
     pub fn publish(
         self,
         raw: &RawEvent,

@@ -23,8 +23,8 @@ pub(super) fn model_version(artifact: Option<&Artifact>) -> i64 {
     first_64_bits(text.as_bytes())
 }
 
-/// Returns the version of the input: the first 64 bits of the BLAKE3 hash of all fields except `voided`, in a fixed order. Integers and the bit patterns of
-/// floats are little-endian; sequences and texts are preceded by their length.
+/// Returns the version of the input: the first 64 bits of the BLAKE3 hash of all fields except `voided`, in a fixed order. Integers and the
+/// bit patterns of floats are little-endian; sequences and texts are preceded by their length.
 pub(super) fn input_version(features: &Features) -> i64 {
     let Features {
         player,
