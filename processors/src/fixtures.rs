@@ -10,6 +10,7 @@ mod facts;
 mod laws;
 mod rows;
 mod standing;
+mod statement;
 
 use crate::materialized_view::{Effects, MaterializedView, StateChange};
 pub use facts::{GameFacts, Retained};

@@ -174,8 +174,6 @@ const RENAMED: &str = "
     stage: processor
     stages: processors, dlq_owners
     stand_aside: await_fencing_instance
-    standing: lag_probe, lag_snapshot, since_last_complete
-    stands: is_state_current
     stood: retained_changelog_ends
     stray: unexpected_main_queue_message
     sweep: delete_expired_staging
