@@ -303,7 +303,9 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
     pub fn known_since(&self, key: &K, as_of: AsOf) -> Option<Timestamp> {
         let member = self.member(key, as_of);
         if let Some(listed) = &member
+            && let Some((_, sequence)) = self.requests.first_key_value()
             && self.requests.len() == 1
+            && begins_alone(sequence, listed.since)
         {
             return Some(listed.since);
         }
@@ -431,4 +433,12 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         let known = sequence.observations[from..].iter().find(|stored| self.is_known(stored, as_of));
         known.map_or(last, |stored| stored.id).min(last)
     }
+}
+
+/// True if neither the observation at an instant nor the one before it is one of several parts of its instant, whose values are united.
+fn begins_alone<K: Member, V>(sequence: &Sequence<K, V>, instant: Timestamp) -> bool {
+    let first = sequence.observations.partition_point(|stored| stored.id.fetched_at < instant);
+    let (before, from) = sequence.observations.split_at(first);
+    let is_alone = |parts: &[StoredObservation<K::Sublist>]| parts[0].id.fetched_at != parts[1].id.fetched_at;
+    from.get(..2).is_none_or(is_alone) && before.last_chunk::<2>().is_none_or(|parts| is_alone(parts))
 }

@@ -17,6 +17,7 @@ use schemas::{
     features::Basis,
     market::{Availability, AvailabilityView, TeamReported},
 };
+use std::collections::BTreeSet;
 
 /// Derives the row of a player on a date of a game; `None` if no report has listed the player.
 pub fn availability(tables: &Tables, id: CandidateId) -> Option<Availability> {
@@ -104,7 +105,8 @@ fn entry<'a>(
     cutoff: Cutoff,
 ) -> Known<Option<(&'a ReportMember, &'a ReportEntry)>> {
     let mut entry = Known::default();
-    for member in report.keys() {
+    // Sorted, because the order must not depend on requests that were fetched later.
+    for member in report.keys().collect::<BTreeSet<_>>() {
         let name = LookupName::in_report(reported_at.eastern_date(), &member.name);
         let name = name.listed_for(member.team);
         let Some(name_known_at) = tables.refers_since(name, player, cutoff) else { continue };

@@ -6,12 +6,12 @@ use super::{laws::*, *};
 use crate::view_test_driver::{ViewTestDriver, ended_date, provenance, scheduled_date};
 use proptest::prelude::*;
 use schemas::{
-    EasternDate, GameId, PlayerId, RawId, Team, Timestamp,
+    EasternDate, GameId, Line, PlayerId, Price, RawId, Team, Timestamp,
     features::Basis,
     fixture::{GameDate, StandingRevision, VoidReason},
     identity::{NameMatch, NameRevision, NameRule},
     market::{AvailabilityView, MarketView},
-    observation::{InjuryMember, InjuryStatus, Retraction},
+    observation::{InjuryMember, InjuryStatus, QuoteLine, Retraction},
     raw::Source,
 };
 use std::collections::BTreeMap;
@@ -320,18 +320,48 @@ proptest! {
     }
     #[test]
     fn a_poll_that_repeats_the_one_before_changes_no_row(polls in polls()) {
-        let mut polls: Vec<Poll> = polls.into_iter().map(|poll| Poll { request: 0, event: 0, ..poll }).collect();
+        // Once a poll was retracted, the times of later rows may be later than necessary.
+        let of_one_request = |poll| Poll { request: 0, event: 0, retracted_at: None, ..poll };
+        let mut polls: Vec<Poll> = polls.into_iter().map(of_one_request).collect();
         polls.sort_by_key(|poll| (poll.at, poll.raw));
-        let Some(last) = polls.last().filter(|last| last.retracted_at.is_none()) else { return Ok(()) };
+        let Some(last) = polls.last() else { return Ok(()) };
         let repeated = Poll { at: Timestamp(last.at.0 + 30_000), raw: 99, ..last.clone() };
         prop_assume!(polls.iter().filter(|poll| poll.at == last.at).count() == 1);
         let mut driver = ViewTestDriver::new(Markets);
         Rows::new().first().into_iter().for_each(|input| _ = driver.put(input));
         polls.iter().for_each(|poll| _ = driver.put(observation(poll, false)));
-        let retracted = polls.iter().filter(|poll| poll.retracted_at.is_some());
-        retracted.for_each(|poll| _ = driver.put(observation(poll, true)));
         let before = format!("{:?}", driver.rows());
         driver.put(observation(&repeated, false));
         prop_assert_eq!(before, format!("{:?}", driver.rows()));
     }
+}
+/// A poll of book "fanduel" that quotes one name.
+fn poll_of(name: usize, at: usize, updated: usize, lines: Vec<QuoteLine>) -> In {
+    let poll = Poll {
+        at: instant(at),
+        raw: at as i64,
+        request: 0,
+        event: 0,
+        date: day(1),
+        complete: false,
+        incomplete_book: None,
+        quotes: BTreeMap::from([((1, name), (lines, false))]),
+        updated: [instant(updated); 3],
+        retracted_at: None,
+    };
+    observation(&poll, false)
+}
+#[test]
+fn a_poll_in_which_only_update_times_move_affects_a_player_whom_the_book_lists_under_two_names() {
+    let price = Price::new(-110.0);
+    let line = QuoteLine { line: Line(2050), over: price, under: price };
+    let mut driver = ViewTestDriver::new(Markets);
+    Rows::new().first().into_iter().for_each(|input| _ = driver.put(input));
+    for (name, at, updated, lines) in
+        [(1, 1, 1, vec![]), (0, 2, 1, vec![line.clone()]), (0, 3, 3, vec![line])]
+    {
+        // The driver compares the rows with those of a batch.
+        driver.put(poll_of(name, at, updated, lines));
+    }
+    assert!(driver.rows().values().any(|row| matches!(row, Out::Market(_))));
 }

@@ -15,7 +15,7 @@ use schemas::{RawId, Timestamp, features::Basis, observation::QuoteLine};
 use std::{borrow::Cow, cmp::Ordering};
 
 /// A ladder of one update, and when its lines became known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct LadderQuote<'a> {
     pub updated_at: Timestamp,
     /// True if the ladder of this update was known before the cutoff.
@@ -30,6 +30,9 @@ pub struct LadderQuote<'a> {
     /// The fetch time of the first observation since which the ladder has been selected with these lines.
     pub known_at: Timestamp,
     updates: &'a BookUpdates,
+    /// The observations of the request, and those of them that may be used.
+    request: RequestHistory<'a, OddsMember, OddsValue>,
+    as_of: AsOf,
 }
 
 impl LadderQuote<'_> {
@@ -49,7 +52,10 @@ impl LadderQuote<'_> {
     pub fn updated_after(&self, instant: Timestamp, or_equal: bool) -> Timestamp {
         let is_before = |run: &UpdateRun| run.updated_at < instant || run.updated_at == instant && !or_equal;
         let ascending = &self.updates.ascending;
-        let first = ascending.get(ascending.partition_point(is_before)).map(|run| run.from);
+        // An observation that was retracted shows no update.
+        let known_from = |run: &UpdateRun| self.request.known_from(Some(run.from), run.until, self.as_of);
+        let first = ascending[ascending.partition_point(is_before)..].iter().find_map(known_from);
+        let first = first.map(|known| known.first);
         first.map_or(self.listed_in, |first| first.min(self.listed_in)).fetched_at
     }
     /// Orders opening ladders: the older update first; of one update, the one listed first; at one instant, the greater ladder.
@@ -136,6 +142,8 @@ impl<'a> LadderHistory<'a> {
                 lines,
                 known_at: first.fetched_at,
                 updates: self.updates,
+                request: self.request,
+                as_of,
             })
         });
         let mut listed = listed.peekable();
@@ -221,6 +229,8 @@ impl<'a> LadderHistory<'a> {
             lines: self.lines(index, as_of),
             known_at: self.selected_since(run, since),
             updates: self.updates,
+            request: self.request,
+            as_of,
         })
     }
     /// Returns the fetch time of the first observation from `since` on with a newest update of the book. Before it, the observations show an

@@ -39,6 +39,9 @@ impl fmt::Debug for Event {
 /// The names whose quotes may differ from before a merge, by day.
 pub type Names = BTreeSet<(EasternDate, String)>;
 
+/// The books that list any player under several names, with the days on which they do.
+pub type SharedBooks = BTreeSet<(EasternDate, String)>;
+
 /// The effect of a merge.
 pub struct MergedOdds {
     pub touched: Vec<ObservationId>,
@@ -49,7 +52,12 @@ pub struct MergedOdds {
 
 impl Event {
     /// Merges an observation, or its retraction; `None` if the history does not change. `is_only` states whether no other event has its day.
-    pub fn merge(&mut self, observation: OddsObservation, is_only: bool) -> Option<MergedOdds> {
+    pub fn merge(
+        &mut self,
+        observation: OddsObservation,
+        is_only: bool,
+        shared_books: &SharedBooks,
+    ) -> Option<MergedOdds> {
         let OddsObservation { date, complete, quotes, provenance, incomplete_books, .. } = observation;
         let id = ObservationId { fetched_at: provenance.fetched_at, raw: provenance.raw };
         let incomplete = incomplete_books.into_iter().map(|book| (date, book)).collect();
@@ -69,6 +77,10 @@ impl Event {
         }
         let updated_since = match merged.affected {
             Affected::Members(changed) if is_appended => {
+                for (date, book) in shared_books {
+                    // Of several names of a player, the one that was listed last counts, although its quotes did not change.
+                    names.extend(self.names_in(*date, book));
+                }
                 if !is_only {
                     // Which of several events lists a book last may decide.
                     names.extend(self.names());
@@ -77,7 +89,7 @@ impl Event {
                     match member.name {
                         Some(name) => _ = names.insert((member.date, name)),
                         None if self.is_only_newer(&member) => {}
-                        None => names.extend(self.names_in(&member)),
+                        None => names.extend(self.names_in(member.date, &member.book)),
                     }
                 }
                 Some(updated_since.unwrap_or(Timestamp::DISTANT_PAST))
@@ -117,9 +129,8 @@ impl Event {
         names.collect()
     }
     /// Returns the names that a book ever quoted for one day of the event.
-    fn names_in(&self, book: &OddsMember) -> impl Iterator<Item = (EasternDate, String)> {
-        let members =
-            self.history.keys().filter(|member| member.date == book.date && member.book == book.book);
+    fn names_in(&self, date: EasternDate, book: &str) -> impl Iterator<Item = (EasternDate, String)> {
+        let members = self.history.keys().filter(move |member| member.date == date && member.book == book);
         members.filter_map(|member| Some((member.date, member.name.clone()?)))
     }
     /// Returns the ladders of a name on one day of the event.

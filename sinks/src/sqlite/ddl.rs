@@ -60,6 +60,12 @@ pub(super) fn version(db: &Connection) -> rusqlite::Result<u32> {
 pub(super) fn check(db: &Connection) -> Result<(), WarehouseError> {
     match version(db)? {
         TABLES_VERSION => Ok(()),
+        former if former > 0 && former < TABLES_VERSION => Err(WarehouseError::Config {
+            what: format!(
+                "the warehouse has tables of version {former}, and this program reads version {TABLES_VERSION}"
+            ),
+            next: "`fastbreak run` or `fastbreak warehouse apply` migrates the file".into(),
+        }),
         other => Err(WarehouseError::Config {
             what: format!(
                 "the warehouse has tables of version {other}, but this program supports version {TABLES_VERSION}"
