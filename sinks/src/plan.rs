@@ -215,9 +215,9 @@ mod tests {
     #[test]
     fn a_plan_is_read_back_unchanged() {
         let event = plan().event();
-        assert_eq!(event.ranges[0], "ml.predictions.v1/0:100-250");
+        assert_eq!(event.ranges[0], "ml.predictions.v2/0:100-250");
         assert_eq!(BatchPlan::from_event(writer(), &event), Ok(plan()));
-        for bad in ["ml.predictions.v1/0", "ml.guesses.v1/0:1-2", "ml.features.v1/x:1-2", ""] {
+        for bad in ["ml.predictions.v2/0", "ml.guesses.v1/0:1-2", "ml.features.v2/x:1-2", ""] {
             assert!(parse_range(bad).is_err(), "{bad}");
         }
     }

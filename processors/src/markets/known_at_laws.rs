@@ -357,9 +357,7 @@ fn a_poll_in_which_only_update_times_move_affects_a_player_whom_the_book_lists_u
     let line = QuoteLine { line: Line(2050), over: price, under: price };
     let mut driver = ViewTestDriver::new(Markets);
     Rows::new().first().into_iter().for_each(|input| _ = driver.put(input));
-    for (name, at, updated, lines) in
-        [(1, 1, 1, vec![]), (0, 2, 1, vec![line.clone()]), (0, 3, 3, vec![line])]
-    {
+    for (name, at, updated, lines) in [(1, 1, 1, vec![]), (0, 2, 1, vec![line]), (0, 3, 3, vec![line])] {
         // The driver compares the rows with those of a batch.
         driver.put(poll_of(name, at, updated, lines));
     }
