@@ -439,6 +439,8 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
 fn begins_alone<K: Member, V>(sequence: &Sequence<K, V>, instant: Timestamp) -> bool {
     let first = sequence.observations.partition_point(|stored| stored.id.fetched_at < instant);
     let (before, from) = sequence.observations.split_at(first);
-    let is_alone = |parts: &[StoredObservation<K::Sublist>]| parts[0].id.fetched_at != parts[1].id.fetched_at;
-    from.get(..2).is_none_or(is_alone) && before.last_chunk::<2>().is_none_or(|parts| is_alone(parts))
+    let have_own_instants =
+        |parts: &[StoredObservation<K::Sublist>]| parts[0].id.fetched_at != parts[1].id.fetched_at;
+    from.get(..2).is_none_or(have_own_instants)
+        && before.last_chunk::<2>().is_none_or(|parts| have_own_instants(parts))
 }
