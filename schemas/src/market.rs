@@ -53,14 +53,26 @@ pub struct Market {
 impl Market {
     /// Returns the content on a basis, and when it, or its absence, became known.
     pub fn on(&self, basis: Basis) -> (Option<&MarketView>, Option<Timestamp>) {
-        let (view, ended_at) = match basis {
-            Basis::Retrospective if self.retrospective.is_some() => (self.retrospective.as_ref(), None),
-            Basis::Retrospective if self.retrospective_absent_since.is_some() => {
-                (None, self.retrospective_absent_since)
-            }
-            _ => (self.issued.as_ref(), self.issued_absent_since),
-        };
+        let issued = (self.issued.as_ref(), self.issued_absent_since);
+        let retrospective = (self.retrospective.as_ref(), self.retrospective_absent_since);
+        let (view, ended_at) = on_basis(basis, issued, retrospective);
         (view, view.map(|view| view.known_at).or(ended_at))
+    }
+}
+
+/// Content, or since when there is none.
+type ViewOrEnd<'a, V> = (Option<&'a V>, Option<Timestamp>);
+
+/// Returns the content on a basis. If the content in retrospect states nothing, the issued content is also that in retrospect.
+const fn on_basis<'a, V>(
+    basis: Basis,
+    issued: ViewOrEnd<'a, V>,
+    retrospective: ViewOrEnd<'a, V>,
+) -> ViewOrEnd<'a, V> {
+    match (basis, retrospective) {
+        (Basis::Retrospective, (Some(view), _)) => (Some(view), None),
+        (Basis::Retrospective, (None, Some(ended_at))) => (None, Some(ended_at)),
+        _ => issued,
     }
 }
 
@@ -96,13 +108,9 @@ pub struct Availability {
 impl Availability {
     /// Returns the content on a basis, and when it, or its absence, became known.
     pub fn on(&self, basis: Basis) -> (Option<&AvailabilityView>, Option<Timestamp>) {
-        let (view, ended_at) = match basis {
-            Basis::Retrospective if self.retrospective.is_some() => (self.retrospective.as_ref(), None),
-            Basis::Retrospective if self.retrospective_absent_since.is_some() => {
-                (None, self.retrospective_absent_since)
-            }
-            _ => (self.issued.as_ref(), self.issued_absent_since),
-        };
+        let issued = (self.issued.as_ref(), self.issued_absent_since);
+        let retrospective = (self.retrospective.as_ref(), self.retrospective_absent_since);
+        let (view, ended_at) = on_basis(basis, issued, retrospective);
         (view, view.map(|view| view.known_at).or(ended_at))
     }
 }
