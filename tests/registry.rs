@@ -193,13 +193,19 @@ macro_rules! decoders {
     };
 }
 decoders! {
-    schemas::raw::RawEvent, schemas::observation::GameObservation,
+    schemas::raw::RawEvent, schemas::observation::GameObservation, schemas::fixture::GameFixtures,
     schemas::observation::BoxScoreObservation, schemas::observation::OddsObservation, schemas::observation::InjuryObservation,
     schemas::observation::RosterObservation, schemas::observation::NamesObservation, schemas::observation::LinkObservation,
     schemas::identity::Names, schemas::game::Game, schemas::game::TeamGame, schemas::game::PlayerGame,
     schemas::market::Market, schemas::market::Availability, schemas::market::QuotedPlayers, schemas::team_form::TeamForm,
     schemas::team_form::SlateEntry, Features, schemas::prediction::Prediction, schemas::ops::LedgerEntry,
     schemas::ops::SinkBatchPlanned, LogId,
+}
+
+#[test]
+fn every_event_with_a_subject_has_a_decoder() {
+    let events: BTreeSet<&str> = subjects().iter().map(|subject| subject.entry.name).collect();
+    assert_eq!(decoders().into_keys().collect::<BTreeSet<_>>(), events);
 }
 
 #[test]
