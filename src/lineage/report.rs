@@ -48,7 +48,7 @@ pub struct PredictionReport {
     pub game_id: String,
     pub home: String,
     pub away: String,
-    /// The player's team in this game; `None` if `eligibility` is `no_side` (the player belongs to neither team).
+    /// The player's team in this game; `None` if `eligibility` is `no_side` (the player belongs to neither team) or `other_team`.
     pub team: Option<String>,
     pub date: String,
     pub tip_off: String,
