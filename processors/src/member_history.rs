@@ -15,10 +15,7 @@ pub fn revision_as_of(history: &MembershipHistory, cutoff: Cutoff) -> Option<&Me
 }
 
 /// Returns the instant from which on two histories of one membership differ; `None` if they do not.
-pub fn changed_since(
-    old: Option<&MembershipHistory>,
-    new: Option<&MembershipHistory>,
-) -> Option<Timestamp> {
+pub fn changed_since(old: Option<&MembershipHistory>, new: Option<&MembershipHistory>) -> Option<Timestamp> {
     let known = |history: Option<&MembershipHistory>| {
         let revisions = history.map_or(&[][..], |history| &history.revisions);
         let in_retrospect = history.and_then(|history| history.revisions_in_retrospect.as_deref());

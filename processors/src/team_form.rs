@@ -86,7 +86,12 @@ impl MaterializedView for TeamForms {
     fn key_of(&self, output_key: &TeamFormId) -> Team {
         output_key.team
     }
-    fn apply(&self, tables: &mut Tables, input: In, effects: &mut Effects<'_, TeamFormId, ()>) -> StateChange {
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        input: In,
+        effects: &mut Effects<'_, TeamFormId, ()>,
+    ) -> StateChange {
         let Some(team) = self.key(&input) else { return StateChange::Unchanged };
         tables.team = Some(team);
         let before = tables.horizon();
@@ -171,8 +176,9 @@ impl Tables {
         for date in row.iter().flat_map(|row| &row.dates).filter(|date| date.has_rows()) {
             self.by_tip_off.insert((date.tip_off, (game, matchup, date.date)));
         }
-        let last_known =
-            |row: &Option<TeamGame>| row.as_ref().and_then(|row| row.revisions.last()).map(|last| last.known_at);
+        let last_known = |row: &Option<TeamGame>| {
+            row.as_ref().and_then(|row| row.revisions.last()).map(|last| last.known_at)
+        };
         self.replace_last_known(last_known(&old), last_known(&row));
         let rows = old.iter().chain(&row);
         let revisions =

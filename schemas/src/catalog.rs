@@ -10,8 +10,8 @@ use crate::{
     game::{Game, PlayerGame, TeamGame},
     identity::Names,
     ids::{
-        CandidateId, MatchupGameDateId, MatchupGameId, MembershipId, NamesId, PlayerGameDateId, PlayerMatchupGameId,
-        TeamFormId, TeamGameId, TeamMemberId,
+        CandidateId, MatchupGameDateId, MatchupGameId, MembershipId, NamesId, PlayerGameDateId,
+        PlayerMatchupGameId, TeamFormId, TeamGameId, TeamMemberId,
     },
     market::{Availability, Market, QuotedPlayers},
     membership::{Membership, TeamMember},

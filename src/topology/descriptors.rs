@@ -6,7 +6,8 @@
 use crate::ingest;
 use processors::{
     feature_builder::FeatureBuilder, fixtures::Fixtures, games::Games, loader, markets::Markets,
-    materialized_view::MaterializedView, memberships::Memberships, name_resolver::NameResolver, slate::Slate, team_form::TeamForms,
+    materialized_view::MaterializedView, memberships::Memberships, name_resolver::NameResolver, slate::Slate,
+    team_form::TeamForms,
 };
 use runtime::{engine::ProcessorKind, subscription::Subscription};
 use topics::{self as t, TopicInfo};

@@ -6,7 +6,11 @@
 //! Invariant: the team of an issued row depends only on games of the date with an earlier cutoff, and at each of these cutoffs only on what
 //! was known before it.
 //! Not here: the team as of one cutoff (`side`).
-use super::{Tables, candidacy, history::History, side::TeamAsOf, side::team_as_of};
+use super::{
+    Tables, candidacy,
+    history::History,
+    side::{TeamAsOf, team_as_of},
+};
 use crate::history::Cutoff;
 use schemas::{
     Team, Timestamp,
@@ -33,9 +37,7 @@ impl Tables {
         }
         let decided = match basis {
             Basis::Issued => self.first_team(entry, own, basis),
-            Basis::Retrospective => {
-                self.issued_team(entry).or_else(|| self.first_team(entry, own, basis))
-            }
+            Basis::Retrospective => self.issued_team(entry).or_else(|| self.first_team(entry, own, basis)),
         };
         match decided {
             Some((team, known_at)) if own.team != Some(team) => DateTeam {

@@ -14,7 +14,7 @@ use schemas::{
 };
 use std::collections::BTreeMap;
 
-/// The kinds of evidence. Of several pieces of evidence with the same date, that of the last kind decides.
+/// The kinds of evidence, in ascending order of precedence for evidence with the same date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EvidenceKind {
     /// Another source than nba.com lists the player.
@@ -23,7 +23,7 @@ pub enum EvidenceKind {
     Appearance,
 }
 
-/// One piece of evidence that the player belongs to a team, in the order of precedence: the greatest decides.
+/// The evidence that the player belongs to a team. Its order is that of precedence: the greatest decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Evidence {
     pub at: Timestamp,

@@ -50,7 +50,11 @@ fn three_games() -> Vec<In> {
 fn member(team: Team, feed: Feed, instants: &[Timestamp]) -> In {
     let revision = |(index, known_at): (usize, &Timestamp)| MembershipRevision {
         known_at: *known_at,
-        listings: if index % 2 == 0 { vec![Listing { feed, since: *known_at, born: None }] } else { Vec::new() },
+        listings: if index % 2 == 0 {
+            vec![Listing { feed, since: *known_at, born: None }]
+        } else {
+            Vec::new()
+        },
     };
     let revisions = instants.iter().enumerate().map(revision).collect();
     let history = MembershipHistory { revisions, revisions_in_retrospect: None };
@@ -159,9 +163,8 @@ fn a_trade_during_a_game_is_newer_than_the_appearance_in_it() {
 #[test]
 fn a_trade_between_two_cutoffs_of_a_date_does_not_move_the_player() {
     let trade = |hour, minute| listed(Team::NYK, &[day(0).at(hour, minute)]);
-    let both = |trade: In| {
-        driver_with(three_games().into_iter().chain([entry(boston()), entry(new_york()), trade]))
-    };
+    let both =
+        |trade: In| driver_with(three_games().into_iter().chain([entry(boston()), entry(new_york()), trade]));
     let statuses =
         |driver: &ViewTestDriver<_>| (team_and_status(driver, boston()), team_and_status(driver, new_york()));
     assert_eq!(statuses(&both(trade(18, 59))), (NO_SIDE, NEW_YORK));
@@ -173,10 +176,9 @@ fn a_trade_between_two_cutoffs_of_a_date_does_not_move_the_player() {
 }
 #[test]
 fn an_earlier_game_in_which_the_player_had_no_side_does_not_decide() {
-    let in_utah_too = DayGame { game: GameId(22_400_202), home: Team::UTA, away: Team::LAL, ..boston() };
     let utah = || DayGame { game: GameId(22_400_202), home: Team::UTA, away: Team::LAL, ..boston() };
     let trade = listed(Team::NYK, &[day(0).at(20, 0)]);
-    let driver = driver_with(three_games().into_iter().chain([entry(in_utah_too), entry(new_york()), trade]));
+    let driver = driver_with(three_games().into_iter().chain([entry(utah()), entry(new_york()), trade]));
     assert_eq!(team_and_status(&driver, utah()), NO_SIDE);
     assert_eq!(team_and_status(&driver, new_york()), NEW_YORK);
 }
@@ -185,9 +187,9 @@ fn a_void_date_still_decides_for_later_cutoffs_of_its_date() {
     let end = DateEnd { at: day(0).at(20, 30), reason: VoidReason::CalledOff, teams: None };
     let trade = listed(Team::NYK, &[day(0).at(20, 0)]);
     let void = entry_on(boston(), true, Some(end));
-    let driver = driver_with(three_games().into_iter().chain([entry(new_york()), trade, entry(boston())]));
+    let inputs = three_games().into_iter().chain([entry(new_york()), trade, entry(boston())]);
+    let mut driver = driver_with(inputs);
     let before = row(&driver, new_york()).clone();
-    let mut driver = driver;
     driver.put(void);
     assert_eq!(row(&driver, new_york()), &before, "that the other game is void became known later");
     assert_eq!(row(&driver, boston()).team, Some(Team::BOS));
@@ -206,9 +208,8 @@ fn input() -> impl Strategy<Value = In> {
     let instant = || (-5i32..1, 17i8..23).prop_map(|(n, hour)| day(n).at(hour, 0));
     let appearance = (-10i32..0, team()).prop_map(|(n, team)| played(n, team));
     let feed = prop::sample::select(vec![Feed::NbacomPlayerList, Feed::EspnRoster]);
-    let membership = (team(), feed, prop::collection::btree_set(instant(), 0..4)).prop_map(
-        |(team, feed, instants)| member(team, feed, &instants.into_iter().collect::<Vec<_>>()),
-    );
+    let membership = (team(), feed, prop::collection::btree_set(instant(), 0..4))
+        .prop_map(|(team, feed, instants)| member(team, feed, &instants.into_iter().collect::<Vec<_>>()));
     let game = (0usize..3, any::<bool>(), 18i8..22).prop_map(|(index, is_issued, hour)| {
         let teams = [(Team::BOS, Team::MIA), (Team::NYK, Team::LAL), (Team::UTA, Team::DEN)][index];
         let (game, tip_off) = (GameId(22_400_200 + index as u32), day(0).at(hour, 0));

@@ -194,9 +194,8 @@ fn a_market_known_after_tip_off_is_not_in_an_issued_row() {
         };
         In::Market(candidate(), Some(row))
     };
-    let with = |issued| {
-        features(&driver_with(three_games().into_iter().chain([entry(), market(issued)]))).clone()
-    };
+    let with =
+        |issued| features(&driver_with(three_games().into_iter().chain([entry(), market(issued)]))).clone();
     assert_eq!(with(true).get(index::VEGAS_LINE_MOVE), Feature::Value(1.0));
     assert_eq!((with(false).main_line, with(false).basis), (None, Basis::Issued));
 }

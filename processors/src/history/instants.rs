@@ -56,9 +56,9 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
     /// Returns, of each request, the fetch time of the first observation of each Eastern day.
     pub fn first_instants_of_days(&self) -> impl Iterator<Item = Timestamp> {
         self.requests.values().flat_map(|sequence| {
-            let by_day = sequence.observations.chunk_by(|a, b| {
-                a.id.fetched_at.eastern_date() == b.id.fetched_at.eastern_date()
-            });
+            let by_day = sequence
+                .observations
+                .chunk_by(|a, b| a.id.fetched_at.eastern_date() == b.id.fetched_at.eastern_date());
             by_day.filter_map(|of_day| of_day.first()).map(|stored| stored.id.fetched_at)
         })
     }

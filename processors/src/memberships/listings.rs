@@ -118,7 +118,8 @@ impl<'a> OfPlayer<'a> {
         for key in &self.keys {
             self.history.instants(key, emit);
         }
-        let names: Vec<&str> = self.keys.iter().filter(|key| key.0.nba.is_none()).map(|key| key.0.name.as_str()).collect();
+        let names: Vec<&str> =
+            self.keys.iter().filter(|key| key.0.nba.is_none()).map(|key| key.0.name.as_str()).collect();
         if names.is_empty() {
             return differs_in_retrospect;
         }

@@ -150,7 +150,8 @@ fn each_feed_has_its_own_listing() {
 fn a_name_is_looked_up_on_the_day_of_the_newest_fetch_that_lists_it() {
     let mut driver = driver_with([espn(at(0), &["Jo Do"]), espn(at(1), &["Jo Do"])]);
     assert_eq!(driver.parked().len(), 1);
-    let both = lookups(day(0), &[("Jo Do", 1)], None).into_iter().chain(lookups(day(1), &[("Jo Do", 2)], None));
+    let both =
+        lookups(day(0), &[("Jo Do", 1)], None).into_iter().chain(lookups(day(1), &[("Jo Do", 2)], None));
     for row in both {
         driver.put(row);
     }

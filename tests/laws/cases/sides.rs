@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 const GAME: &str = "0022400201";
 
-/// Returns the last row of a case's table of memberships, with the team of each game in which the player appeared.
+/// Returns the team of each game in which the player appeared.
 fn teams_of_games(case: &Case) -> Vec<Team> {
     let games = case.player_games().into_iter().filter(|((player, _), _)| *player == 1001);
     games.map(|(_, revision)| revision.team).collect()
 }
-/// The newest fetch of a feed, fetched again at an instant.
+/// Returns the last event of a feed and request, fetched again at an instant.
 fn again(events: &[RawEvent], feed: Feed, key: &str, at: &str) -> RawEvent {
     let event = events.iter().rev().find(|event| event.feed == feed && event.key == key).unwrap();
     let payload = event.payload.clone();
