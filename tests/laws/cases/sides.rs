@@ -39,8 +39,9 @@ fn case_27_a_stale_roster_does_not_take_back_a_player_who_appears_for_another_te
 fn case_27_also_if_only_the_old_team_lists_the_player_and_its_roster_is_fetched_last() {
     let stale = |events: &mut Vec<RawEvent>| {
         events.retain(|event| event.feed != Feed::EspnRoster || event.key == "BOS");
-        events.push(again(events, Feed::EspnRoster, "BOS", "2024-11-08T00:00:00Z"));
-        events.push(again(events, Feed::NbacomPlayerList, "2024-25", "2024-11-08T00:10:00Z"));
+        let roster = again(events, Feed::EspnRoster, "BOS", "2024-11-08T00:00:00Z");
+        let list = again(events, Feed::NbacomPlayerList, "2024-25", "2024-11-08T00:10:00Z");
+        events.extend([roster, list]);
     };
     let Some(case) = Case::run_with("27", stale) else { return };
     let features = case.features(1001, GAME);
