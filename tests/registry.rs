@@ -198,6 +198,7 @@ decoders! {
     schemas::observation::RosterObservation, schemas::observation::NamesObservation, schemas::observation::LinkObservation,
     schemas::identity::Names, schemas::game::Game, schemas::game::TeamGame, schemas::game::PlayerGame,
     schemas::market::Market, schemas::market::Availability, schemas::market::QuotedPlayers, schemas::team_form::TeamForm,
+    schemas::membership::Membership, schemas::membership::TeamMember,
     schemas::team_form::SlateEntry, Features, schemas::prediction::Prediction, schemas::ops::LedgerEntry,
     schemas::ops::SinkBatchPlanned, LogId,
 }

@@ -79,7 +79,7 @@ fn assert_nothing_is_rejected(audit: &Value) {
     assert!(parked.iter().all(is_fixture), "a record is parked for another reason than a missing fixture");
     let counts = (parked.len(), number("markets", "parked"));
     assert_eq!(counts, (71, 147), "exactly the lines of the 71 games that are in no schedule must be parked");
-    assert_eq!((number("games", "parked"), number("team-form", "parked")), (0, 0));
+    assert_eq!((number("games", "parked"), number("memberships", "parked")), (0, 0));
 }
 
 fn assert_row_counts(audit: &Value, warehouse: &Warehouse) {

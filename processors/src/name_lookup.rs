@@ -119,6 +119,14 @@ impl NameLookups {
         let mut matches = request.teams.iter().filter_map(|team| self.name_match(request, *team));
         matches.any(|name_match| name_match.revisions_in_retrospect.is_some())
     }
+    /// True if the name may refer to another player in retrospect: a match of it depends on a retracted observation, or an operator linked it.
+    pub fn differs_in_retrospect(&self, request: LookupRequest<'_>) -> bool {
+        let mut matches = request.teams.iter().filter_map(|team| self.name_match(request, *team));
+        matches.any(|name_match| {
+            name_match.revisions_in_retrospect.is_some()
+                || name_match.revisions.last().is_some_and(|last| last.operator_link.is_some())
+        })
+    }
     /// Returns the reason why the newest revisions do not resolve a name, as text for an operator; `None` if they resolve it.
     pub fn unresolved(&self, request: LookupRequest<'_>) -> Option<String> {
         let Some(decision) = self.decide(request, |name_match| name_match.revisions.last()) else {
@@ -143,6 +151,19 @@ fn all_revisions(name_match: &NameMatch) -> impl Iterator<Item = &NameRevision> 
 pub fn known_as_of(as_of: AsOf) -> impl Fn(&NameMatch) -> Option<&NameRevision> + Copy {
     move |name_match| {
         let in_retrospect = name_match.revisions_in_retrospect.as_deref();
+        as_of.last_of(&name_match.revisions, in_retrospect, |revision| revision.known_at)
+    }
+}
+
+/// Returns a function that selects the last revision known at an instant. In retrospect, an operator's link counts whenever it was made.
+pub fn corrected_as_of(as_of: AsOf) -> impl Fn(&NameMatch) -> Option<&NameRevision> + Copy {
+    move |name_match| {
+        let in_retrospect = name_match.revisions_in_retrospect.as_deref();
+        let revisions = in_retrospect.filter(|_| as_of.is_in_retrospect()).unwrap_or(&name_match.revisions);
+        let last = revisions.last();
+        if as_of.is_in_retrospect() && last.is_some_and(|last| last.operator_link.is_some()) {
+            return last;
+        }
         as_of.last_of(&name_match.revisions, in_retrospect, |revision| revision.known_at)
     }
 }

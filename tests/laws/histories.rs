@@ -2,7 +2,7 @@
 //!
 //! Invariant: the same seed gives the same events.
 //! Not here: the simulation of the seasons (crate `simulator`).
-use crate::{faults::with_faults, links::with_links, random::Random};
+use crate::{faults::with_faults, links::with_links, random::Random, trades::with_trades};
 use schemas::{
     Timestamp,
     raw::{Feed, FetchOutcome, RawEvent},
@@ -11,7 +11,8 @@ use serde_json::Value;
 use simulator::{Faults, ScraperEvent, Season};
 
 /// Generates a tiny season. With some seeds, box scores of nba.com are missing, two responses to one request have the same fetch time,
-/// a copy of an event has a truncated payload, or the history has the links of [`with_links`] or the faults of [`with_faults`].
+/// a copy of an event has a truncated payload, or the history has the links of [`with_links`], the lists of [`with_trades`] or the faults of
+/// [`with_faults`].
 pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
     let mut events: Vec<RawEvent> = simulator::tiny(seed).iter().map(ScraperEvent::to_raw).collect();
     let mut random = Random::new(seed ^ 0x6761_7262);
@@ -38,6 +39,9 @@ pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
     if random.percent(50) {
         events = with_links(events, &mut random);
     }
+    if random.percent(50) {
+        events = with_trades(events, &mut random);
+    }
     if random.percent(70) {
         let count = 1 + random.below(6);
         events = with_faults(events, count, |_| true, &mut random);
@@ -46,8 +50,8 @@ pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
 }
 
 /// Generates a season that is long enough for players to be eligible in many games: three or four teams with 8 to 11 games each, and
-/// every fault of the simulator at the same rate, which may be zero. Half of the seasons also have the faults of [`with_faults`], and half
-/// the links of [`with_links`]; most have namesakes.
+/// every fault of the simulator at the same rate, which may be zero. Half of the seasons also have the faults of [`with_faults`], half the
+/// links of [`with_links`], and half the lists of [`with_trades`]; most have namesakes.
 pub fn season_with_faults(seed: u64) -> Vec<RawEvent> {
     let mut random = Random::new(seed);
     let rate = random.pick(&[0.0, 0.1, 0.3]);
@@ -57,6 +61,9 @@ pub fn season_with_faults(seed: u64) -> Vec<RawEvent> {
     events.sort_by_key(|event| event.fetched_at);
     if random.percent(50) {
         events = with_links(events, &mut random);
+    }
+    if random.percent(50) {
+        events = with_trades(events, &mut random);
     }
     if random.percent(50) {
         return events;

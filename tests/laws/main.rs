@@ -23,7 +23,9 @@ mod log;
 mod random;
 mod retracted;
 mod season;
+mod sides;
 mod streams;
+mod trades;
 
 /// Returns the seeds with which a law is tested, one seed per case. `percent` is the law's share of the cases of all laws.
 fn seeds(law: u64, percent: u64) -> impl Iterator<Item = Seed> {
