@@ -7,7 +7,7 @@
 use crate::{
     history::{AsOf, Coverage, Cutoff, ListHistory, Listed, Member, ObservationRecord},
     materialized_view::ParkedItem,
-    name_lookup::{LookupRequest, NameLookups, known_by_cutoff},
+    name_lookup::{LookupRequest, NameLookups},
     names::{Decision, Resolution},
 };
 use schemas::{
@@ -93,7 +93,7 @@ impl Rosters {
                         resolution: Resolution::Player(player, NameRule::Exact),
                         known_at: Timestamp::DISTANT_PAST,
                     }),
-                    None => name_lookups.decide(request, known_by_cutoff(cutoff)),
+                    None => name_lookups.decide_by_cutoff(request, cutoff),
                 };
                 let Some(Decision { resolution, known_at: name_known_at }) = decided else { continue };
                 known_at = known_at.max(name_known_at);
