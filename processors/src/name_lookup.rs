@@ -71,6 +71,15 @@ impl NameLookups {
         }
         Some(decide(own, &others))
     }
+    /// Returns the player to whom a name resolves, and the time at which this resolution became known; `None` if the name is pending,
+    /// ambiguous or unknown, or refers to nobody.
+    pub fn player(
+        &self,
+        request: LookupRequest<'_>,
+        as_of: impl Fn(&NameMatch) -> Option<&NameRevision>,
+    ) -> Option<(PlayerId, Timestamp)> {
+        self.decide(request, as_of)?.player()
+    }
     /// Resolves a name as of the cutoff of a game. On the retrospective basis, a name that referred to no player by the cutoff counts as not
     /// known by then: as of every fact, its first later content counts, which is the first resolution to a player.
     pub fn decide_by_cutoff(&self, request: LookupRequest<'_>, cutoff: Cutoff) -> Option<Decision> {

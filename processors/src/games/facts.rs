@@ -207,8 +207,7 @@ impl Tables {
         }
         let teams = self.matchup?.teams();
         let request = Self::lookup_request(list, key, &teams)?;
-        let decision = self.name_lookups.decide(request, known_as_of(as_of))?;
-        decision.player().map(|(player, _)| player)
+        self.name_lookups.player(request, known_as_of(as_of)).map(|(player, _)| player)
     }
     /// Emits every player to whom a member of a list may refer at some instant.
     pub fn candidates(&self, list: &ListId, key: &BoxKey, emit: &mut dyn FnMut(PlayerId)) {
