@@ -115,7 +115,7 @@ fn names_without_player(log: &mut dyn LogReader, date: EasternDate) -> Result<Ve
     let of_date = format!("/{}/{date}", Source::Oddsapi);
     let mut latest: BTreeMap<(String, String), Vec<NameRevision>> = BTreeMap::new();
     for row in inspect::table(log, &topics::NAMES, |key| key.ends_with(&of_date))? {
-        let Ok(Scope::Matchup(matchup)) = row.scope.parse() else { continue };
+        let Ok(Scope::Matchup(matchup)) = row.scope.parse::<Scope>() else { continue };
         for name_match in row.matches {
             let revisions = latest.entry((name_match.name, matchup.to_string())).or_default();
             revisions.extend(name_match.revisions.last().cloned());

@@ -206,7 +206,7 @@ fn odds_events(quotes: &[RecordedQuote]) -> Vec<String> {
         events.entry(&quote.event).or_default().entry(&quote.book).or_default().push(quote);
     }
     let event = |(id, books): (&str, BTreeMap<&str, Vec<&RecordedQuote>>)| {
-        let first = books.values().flatten().next().expect("a quote");
+        let first = *books.values().flatten().next().expect("a quote");
         let [fetched_at, updated_at] =
             [1, 2].map(|hours| Timestamp(first.commences_at.0 - hours * HOUR_MS).to_string());
         let [home, away] = first.teams.map(|team| format!("{} {}", team.city(), team.name()));
@@ -229,7 +229,7 @@ fn odds_events(quotes: &[RecordedQuote]) -> Vec<String> {
 
 fn outcomes(quote: &RecordedQuote) -> impl Iterator<Item = Value> {
     let sides = ["Over", "Under"].into_iter().zip(quote.prices);
-    sides.filter_map(|(side, price)| {
+    sides.filter_map(move |(side, price)| {
         Some(json!({"name": side, "description": quote.name, "price": price?, "point": quote.line}))
     })
 }

@@ -51,9 +51,10 @@ fn odds() -> String {
 fn status_after(data: &Fastbreak, event: String) -> (Value, String) {
     data.ingest(&[event]);
     data.catch_up();
-    let report = data.json(&["status", "2024-11-07"]);
-    let (code, text) = run(fastbreak(data.folder.path(), &["status", "2024-11-07"]));
-    assert_eq!(code, Some(0), "{text}");
+    let output = data.run(&["status", "2024-11-07"]);
+    let report = serde_json::from_slice(&output.stdout).unwrap();
+    // A final game has no box score here, which is a problem, so the exit code is not 0.
+    let (_, text) = run(fastbreak(data.folder.path(), &["status", "2024-11-07"]));
     (report, text)
 }
 
@@ -66,8 +67,7 @@ fn a_game_without_result_is_counted_once_a_fact_is_known_that_is_newer_than_its_
         (&json!(0), &json!("2024-11-07T12:00:00Z"))
     );
     assert!(!text.contains("no result"), "{text}");
-    let one = data.run(&["status", "2024-11-07"]);
-    assert_eq!(one.status.code(), Some(0));
+    assert_eq!(data.run(&["status", "2024-11-07"]).status.code(), Some(0), "an open game is no problem");
     let (report, text) = status_after(&data, schedule("2024-11-08T05:00:00Z", &[(110, 100)]));
     let without: Vec<&Value> =
         report["games"].as_array().unwrap().iter().filter(|game| game["is_without_result"] == true).collect();

@@ -110,7 +110,7 @@ type Lookups = BTreeMap<(Matchup, EasternDate, String), Vec<Vec<NameRevision>>>;
 fn lookups(content: &Content) -> Lookups {
     let mut lookups = Lookups::new();
     for row in rows::<Names>(content, topics::NAMES.info) {
-        let (Source::Oddsapi, Ok(Scope::Matchup(matchup))) = (row.source, row.scope.parse()) else {
+        let (Source::Oddsapi, Ok(Scope::Matchup(matchup))) = (row.source, row.scope.parse::<Scope>()) else {
             continue;
         };
         for name_match in row.matches {
