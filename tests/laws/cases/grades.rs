@@ -37,7 +37,7 @@ fn figures(run: &Fastbreak, system: &str) -> Value {
 fn case_32_points_that_equal_the_line_are_a_push_neither_hit_nor_miss() {
     let Some(run) = processed("32") else { return };
     let calls = "SELECT player_id, recommendation FROM player_prop_predictions \
-                 WHERE system_id = 'moving_average' AND line_offset = 0 AND line_source = 'market' AND ";
+                 WHERE system = 'moving_average' AND line_offset = 0 AND line_source = 'market' AND ";
     let calls = rows(&run, &format!("{calls}{GAME} ORDER BY 1"));
     assert_eq!(calls, [1001, 1002, 2001].map(|player| (player, "OVER".to_owned())));
     let figures = figures(&run, "moving_average");
