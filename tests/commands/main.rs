@@ -11,4 +11,5 @@ mod read_only;
 mod refusals;
 mod running;
 mod secrets;
+mod status;
 mod support;

@@ -20,6 +20,7 @@ mod issued;
 mod known_at;
 mod links;
 mod log;
+mod quoted;
 mod random;
 mod retracted;
 mod season;

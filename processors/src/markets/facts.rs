@@ -4,13 +4,13 @@
 //! day is certain, and a report states the Eastern day of the game.
 //!
 //! Invariant: every function with an argument `cutoff` uses only facts that were known before it; on the retrospective basis, the first
-//! revision of a name or a day if none was known by then.
+//! revision of a day if none was known by then, and the first player of a name if it referred to nobody known by then.
 //! Not here: the handling of inputs (`markets`), which rows an input affects (`affected`), the rows (`market_rows`, `availability_rows`).
 use super::{odds::Event, reports::Reports};
 use crate::{
     history::{AsOf, Cutoff, Known},
     materialized_view::ParkedItem,
-    name_lookup::{LookupRequest, NameLookups, known_by_cutoff},
+    name_lookup::{LookupRequest, NameLookups},
 };
 use schemas::{
     EasternDate, GameId, Matchup, PlayerId, Team, Timestamp, features::Basis, fixture::GameDate, raw::Source,
@@ -37,7 +37,7 @@ impl Tables {
         cutoff: Cutoff,
     ) -> Option<Timestamp> {
         let teams = self.matchup?.teams();
-        let resolved = self.name_lookups.player(name.request(&teams), known_by_cutoff(cutoff));
+        let resolved = self.name_lookups.decide_by_cutoff(name.request(&teams), cutoff)?.player();
         resolved.filter(|(resolved, _)| *resolved == player).map(|(_, known_at)| known_at)
     }
     /// Emits every player to whom a name may refer at some instant.
