@@ -10,5 +10,5 @@ mod show;
 
 pub use list::{CodeCount, list};
 pub use purge::{PurgeReport, purge};
-pub use reasons::{ReasonCount, count_reasons};
+pub use reasons::{count_reasons, place};
 pub use show::{DeadLetterReport, NewestDeadLetters, show};

@@ -15,7 +15,8 @@ pub use group::{MAX_REDRIVES, REDRIVE_GROUP_PREFIX};
 
 use crate::{
     app::App,
-    dead_letters::{ReasonCount, count_reasons},
+    dead_letters::count_reasons,
+    reasons::ReasonCount,
     topology::ensure_dlq_owner,
 };
 use anyhow::Result;

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     app::App,
-    dead_letters::{self, CodeCount, PurgeReport, ReasonCount},
+    dead_letters::{self, CodeCount, PurgeReport},
+    reasons::ReasonCount,
     redrive::{self, MAX_REDRIVES, RedriveOptions, RedriveReport, RedriveSummary},
 };
 use anyhow::Result;
