@@ -53,7 +53,11 @@ impl Pipeline {
         };
         let subscriptions = Subscription::from_nodes(&self.nodes);
         let sink_task = self.sink.map(|target| {
-            let task = sink_task(target.warehouse.factory(), run_context.clone(), sink_config(target.dates, target.accepted));
+            let task = sink_task(
+                target.warehouse.factory(),
+                run_context.clone(),
+                sink_config(target.dates, target.accepted),
+            );
             (sinks::subscription::subscription(&subscriptions), task)
         });
         let custom_tasks = sink_task.into_iter().collect();

@@ -50,7 +50,7 @@ impl ReasonCounts {
 }
 
 /// Replaces the numbers in a reason by `#`, so that reasons that differ only in numbers are counted as one.
-fn normalize_reason(reason: &str) -> String {
+pub fn normalize_reason(reason: &str) -> String {
     let mut normalized = String::new();
     for character in reason.chars().take(NORMALIZED_REASON_CHARS) {
         if !character.is_ascii_digit() {
@@ -77,7 +77,8 @@ mod tests {
             counts.add(RejectCode::BadEnvelope, reason, || line.to_string());
         }
         let reasons = counts.most_frequent_first();
-        let found: Vec<_> = reasons.iter().map(|count| (&*count.reason, count.dead_letters, &*count.first)).collect();
+        let found: Vec<_> =
+            reasons.iter().map(|count| (&*count.reason, count.dead_letters, &*count.first)).collect();
         assert_eq!(found, [("column #", 2, "2"), ("no key", 1, "1")]);
     }
 }

@@ -33,7 +33,9 @@ pub fn ingest(app: &App, files: &[PathBuf], output: Output) -> Result<CommandOut
     output::print(output, &ingested, show)?;
     if let Some(first) = &ingested.first_dead_letter {
         let dead_lines = dead_lines(ingested.dead_letters);
-        eprint_line(&format!("warning: {dead_lines}; the first is {first}; next: `fastbreak dlq show ingest`"));
+        eprint_line(&format!(
+            "warning: {dead_lines}; the first is {first}; next: `fastbreak dlq show ingest`"
+        ));
     }
     if let Some(first) = &ingested.first_too_large {
         let lines = match ingested.too_large {
@@ -60,11 +62,15 @@ fn show(ingested: &Ingested) -> String {
         (new, known) => format!("{new} events ingested, {known} were already in the log"),
     }];
     if *dead_letters > 0 {
-        let rows = ingested.reasons.most_frequent_first().into_iter().take(MAX_REASONS).map(|count| {
-            [count.dead_letters.to_string(), count.code.to_owned(), count.reason, count.first]
-        });
+        let rows =
+            ingested.reasons.most_frequent_first().into_iter().take(MAX_REASONS).map(|count| {
+                [count.dead_letters.to_string(), count.code.to_owned(), count.reason, count.first]
+            });
         shown.push(output::table(["dead letters", "code", "reason", "first line"], rows));
-        shown.push(format!("{} in {DEAD_LETTERS}: `fastbreak dlq show ingest` shows all", dead_lines(*dead_letters)));
+        shown.push(format!(
+            "{} in {DEAD_LETTERS}: `fastbreak dlq show ingest` shows all",
+            dead_lines(*dead_letters)
+        ));
     }
     shown.push("next: `fastbreak run --until-caught-up`".to_owned());
     shown.join("\n")

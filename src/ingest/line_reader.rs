@@ -295,7 +295,9 @@ mod tests {
     #[test]
     fn of_a_line_above_the_limit_only_the_size_is_returned_and_the_lines_around_it_are_complete() {
         let large = |bytes: usize| vec![b'x'; bytes];
-        for (length, is_too_large) in [(MAX_EVENT_BYTES - 1, false), (MAX_EVENT_BYTES, true), (3 * MAX_EVENT_BYTES, true)] {
+        for (length, is_too_large) in
+            [(MAX_EVENT_BYTES - 1, false), (MAX_EVENT_BYTES, true), (3 * MAX_EVENT_BYTES, true)]
+        {
             let text = [b"a\n", large(length).as_slice(), b"\nb\n", &large(length), b"\n"].concat();
             let mut lines = LineReader::from_source(Cursor::new(text)).unwrap();
             let mut sizes = Vec::new();

@@ -44,12 +44,7 @@ impl DlqRecord {
         let original_key = original_record.and_then(|original_record| original_record.key.clone());
         let mut key = original_key.unwrap_or_else(|| dead_letter.key.into_bytes());
         key.truncate(MAX_KEY_BYTES);
-        DlqRecord {
-            partition,
-            key,
-            value: dead_letter.value,
-            headers,
-        }
+        DlqRecord { partition, key, value: dead_letter.value, headers }
     }
 }
 

@@ -76,7 +76,9 @@ impl RejectWindow {
 mod tests {
     use crate::{
         ProcessorNode, RecordBatch, RuntimeError,
-        engine::{AcceptedRecords, DlqLimits, ProcessorOutput, RowCounts, StatelessNode, StatelessProcessor, stream},
+        engine::{
+            AcceptedRecords, DlqLimits, ProcessorOutput, RowCounts, StatelessNode, StatelessProcessor, stream,
+        },
     };
     use proptest::prelude::*;
     use schemas::{
@@ -206,13 +208,21 @@ mod tests {
         batch = record_batch(302, &["good"]);
         let other = TopicPartition::new(RAW.topic, 1);
         assert!(node.process(other, &batch).is_ok());
-        assert!(node.process(other, &record_batch(0, &["bad"; 3])).is_err(), "no record of this partition is accepted");
+        assert!(
+            node.process(other, &record_batch(0, &["bad"; 3])).is_err(),
+            "no record of this partition is accepted"
+        );
     }
     #[test]
     fn the_error_names_the_offset_the_limit_and_a_sample() {
         let (_, error) = run(&mut node(DlqLimits { consecutive: 2, ratio: 1.0 }), &[vec!["bad"; 3]]);
         let text = error.unwrap().to_string();
-        for part in ["raw.schedules.v1/0 offset 2", "more than 2 records in a row", "2 is bad", "--accept-dead-letters picky"] {
+        for part in [
+            "raw.schedules.v1/0 offset 2",
+            "more than 2 records in a row",
+            "2 is bad",
+            "--accept-dead-letters picky",
+        ] {
             assert!(text.contains(part), "{text}");
         }
     }

@@ -174,7 +174,9 @@ mod tests {
     }
     #[test]
     fn accepted_records_exceed_no_limit() {
-        let below = |offset| AcceptedRecords::below([(TopicPartition::new(SinkTopic::Features.topic(), 0), offset)].into());
+        let below = |offset| {
+            AcceptedRecords::below([(TopicPartition::new(SinkTopic::Features.topic(), 0), offset)].into())
+        };
         let stopped = [99, 100].map(|offset| {
             limit(&mut RejectTracker::new(DlqLimits::default(), below(offset)), 100, 100).is_some()
         });
@@ -189,7 +191,8 @@ mod tests {
         let batch = Batch::from_records((0..1000).rev().map(record)).unwrap();
         let every_second: Vec<_> =
             (0..400).map(|n| BadRecord { coordinates: coordinates(2 * n), reason: "bad".into() }).collect();
-        let mut rejects = RejectTracker::new(DlqLimits { consecutive: 3, ratio: 1.0 }, AcceptedRecords::default());
+        let mut rejects =
+            RejectTracker::new(DlqLimits { consecutive: 3, ratio: 1.0 }, AcceptedRecords::default());
         assert_eq!(rejects.count(&batch, &every_second), None);
     }
     #[test]

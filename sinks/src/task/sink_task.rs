@@ -21,8 +21,11 @@ use crate::{
     window::{BatchLimits, CloseReason, Window},
 };
 use runtime::{
-    Commit, GroupMember, RecordBatch, RuntimeError, TaskEvent, clock::now, engine::{AcceptedRecords, DlqLimits},
-    subscription::RunContext, supervisor::CustomTask,
+    Commit, GroupMember, RecordBatch, RuntimeError, TaskEvent,
+    clock::now,
+    engine::{AcceptedRecords, DlqLimits},
+    subscription::RunContext,
+    supervisor::CustomTask,
 };
 use std::{sync::Arc, time::Duration};
 use topics::TopicPartition;
@@ -73,11 +76,9 @@ pub fn sink_task(
         let until_caught_up = config.until_caught_up;
         let task = SinkTask::open(member, open_warehouse, run_context, config);
         match task.and_then(SinkTask::run) {
-            Err(SinkError::Stopped(reason)) if until_caught_up => {
-                Err(RuntimeError::Warehouse(format!(
-                    "the run ended before all records were written: {reason}\nnext: run the same command again, it writes the rest"
-                )))
-            }
+            Err(SinkError::Stopped(reason)) if until_caught_up => Err(RuntimeError::Warehouse(format!(
+                "the run ended before all records were written: {reason}\nnext: run the same command again, it writes the rest"
+            ))),
             Err(SinkError::Stopped(reason)) => {
                 tracing::warn!(reason, "stopped before a write was complete: the next start completes it");
                 Ok(())
