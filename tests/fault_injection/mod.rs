@@ -15,7 +15,7 @@ use processors::predictor::Predictor;
 use runtime::{
     Commit, CommitError, GroupMember, LogAdmin, LogBackend, LogReader, LogWriter, RecordBatch, Restored,
     RuntimeError, TaskEvent,
-    engine::DlqLimits,
+    engine::{AcceptedRecords, DlqLimits},
     subscription::{ReadLimits, RunContext},
 };
 use runtime_embedded::EmbeddedLog;
