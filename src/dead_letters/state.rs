@@ -80,6 +80,9 @@ pub fn states(
     processor: &str,
     records: &[DeadLetterRecord],
 ) -> Result<Vec<(DeadLetterState, Option<RetractedEvent>)>> {
+    if records.is_empty() {
+        return Ok(Vec::new());
+    }
     let events: Vec<Option<DeadLetterEvent>> =
         records.iter().map(|record| DeadLetterEvent::of(&record.dead_letter)).collect();
     let mut wanted: BTreeMap<&str, (TopicInfo, BTreeSet<RawId>)> = BTreeMap::new();
