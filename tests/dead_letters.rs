@@ -5,7 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Fastbreak, text};
+use runtime::{Commit, LogWriter};
+use runtime_embedded::EmbeddedLog;
+use schemas::raw::{DeadLetter, RejectCode};
 use serde_json::{Value, json};
+use topics::TopicPartition;
 
 /// Ingests events that become dead letters of `ingest`, `schedule-loader` and `roster-loader`, two of each.
 fn ingest_rejected_events(run: &Fastbreak) {
@@ -195,7 +199,7 @@ fn a_dead_letter_is_open_until_it_is_redriven_and_dismissed_when_its_event_is_re
 }
 
 #[test]
-fn a_line_that_is_in_the_log_is_resolved_and_lists_group_by_reason() {
+fn lists_group_by_reason_and_ingest_names_reason_line_and_next_command() {
     let run = Fastbreak::new();
     // Its fetch time is possible only a day later.
     let tomorrow = schemas::Timestamp(runtime::clock::now().0 + 86_400_000).to_string();
@@ -223,6 +227,62 @@ fn a_line_that_is_in_the_log_is_resolved_and_lists_group_by_reason() {
     assert_eq!(states(&run, "ingest"), [4, 0, 0, 0]);
     assert_eq!(redriven(&run.json(&["dlq", "redrive", "ingest"])), (0, 0, 4));
     assert_eq!(states(&run, "ingest"), [4, 0, 0, 0]);
+}
+
+/// Appends a dead letter to the embedded log, as a former version wrote it.
+fn append(run: &Fastbreak, dlq: TopicPartition, dead_letter: DeadLetter) {
+    let mut commit = Commit::default();
+    commit.reject(dlq, dead_letter);
+    EmbeddedLog::open(run.folder.path()).unwrap().append(commit).unwrap();
+}
+
+#[test]
+fn what_was_decoded_later_is_resolved() {
+    let run = Fastbreak::new();
+    let line = |key: &str| {
+        format!(
+            r#"{{"source":"nbacom","feed":"schedule","key":"{key}","fetched_at":"2024-01-01T00:00:00Z","payload":{{"leagueSchedule":{{"gameDates":[]}}}}}}"#
+        )
+    };
+    run.ingest(&[line("a")]);
+    run.catch_up();
+    // A former version did not know the feed of a line, and a former version of the loader could not decode the event.
+    let rejected = |code| DeadLetter::new(code, "unknown".into());
+    let of_line = DeadLetter {
+        processor: "ingest".into(),
+        origin: "a.jsonl".into(),
+        offset: 1,
+        value: line("b").into_bytes(),
+        ..rejected(RejectCode::UnknownFeed)
+    };
+    append(&run, fastbreak::ingest::dlq(), of_line);
+    assert_eq!(states(&run, "ingest"), [1, 0, 0, 0]);
+    assert_eq!(redriven(&run.json(&["dlq", "redrive", "ingest"])), (1, 1, 0));
+    assert_eq!(states(&run, "ingest"), [0, 0, 1, 0]);
+    assert_eq!(redriven(&run.json(&["dlq", "redrive", "ingest"])), (0, 0, 0));
+
+    let event = fastbreak::ingest::parse(&line("a")).unwrap();
+    let topic = topics::raw_topic(event.feed).info;
+    let partition = topics::partition_of("a", topic.partitions);
+    let of_event = |version: i64, offset| DeadLetter {
+        processor: "schedule-loader".into(),
+        processor_version: version,
+        origin: topic.name.into(),
+        partition,
+        offset,
+        raw: Some(event.id),
+        ..rejected(RejectCode::BadPayload)
+    };
+    let dlq = TopicPartition::new("schedule-loader.dlq", partition);
+    let current = i64::from(processors::loader::VERSION);
+    append(&run, dlq, of_event(current - 1, 0));
+    assert_eq!(states(&run, "schedule-loader"), [0, 0, 1, 0], "the current version decoded the record");
+    append(&run, dlq, of_event(current, 0));
+    assert_eq!(
+        states(&run, "schedule-loader"),
+        [1, 1, 0, 0],
+        "the current version rejected the record again"
+    );
 }
 
 #[test]
