@@ -12,7 +12,7 @@ pub mod files;
 mod first_lines;
 pub mod line_reader;
 
-use crate::reasons::{ReasonCount, ReasonCounts};
+use crate::reasons::ReasonCounts;
 use anyhow::Result;
 use first_lines::FirstLines;
 use processors::loader::{JsonError, check_fetch_time, parse_json};

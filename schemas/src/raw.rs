@@ -12,6 +12,8 @@ pub use crate::feed::{Feed, Source};
 /// The limit of an event: the maximum size of its line at `ingest`, of its payload with its key, and of the bytes that a dead letter keeps.
 /// It is the same on every log.
 pub const MAX_EVENT_BYTES: usize = 16 << 20;
+/// An encoded event has less than this many bytes besides key and payload, so its record is within the limit, too.
+const ENCODED_FIELDS_BYTES: usize = 64;
 /// A dead letter keeps this many characters of its reason, which may quote the payload.
 const MAX_REASON_CHARS: usize = 1000;
 
@@ -99,7 +101,7 @@ impl RawEvent {
     /// # Errors
     /// The size and the limit, as one sentence.
     pub fn check_size(&self) -> Result<(), String> {
-        let bytes = 2 * self.key.len() + self.payload.len();
+        let bytes = 2 * self.key.len() + self.payload.len() + ENCODED_FIELDS_BYTES;
         if bytes > MAX_EVENT_BYTES { Err(size_reason(bytes as u64)) } else { Ok(()) }
     }
     /// Returns the event that retracts this one at an instant, or undoes its retraction.

@@ -154,14 +154,12 @@ impl<'a> Reader<'a> {
         }
         let partition = TopicPartition::from_name(&dead_letter.origin, dead_letter.partition);
         let is_read = self.committed.get(&partition).is_some_and(|next| *next > newest);
-        let is_same = |other: &&&DeadLetter| {
+        let is_same = |other: &&DeadLetter| {
             let is_same_row = other.code != RejectCode::BadRow || other.value == dead_letter.value;
             self.is_current(other) && other.code == dead_letter.code && is_same_row
         };
-        let is_rejected_again = self
-            .rejected
-            .get(&(dead_letter.partition, newest))
-            .is_some_and(|rejected| rejected.iter().find(is_same).is_some());
+        let rejected = self.rejected.get(&(dead_letter.partition, newest));
+        let is_rejected_again = rejected.is_some_and(|rejected| rejected.iter().any(is_same));
         match (is_read, is_rejected_again) {
             (true, false) => DeadLetterState::Resolved,
             (false, _) if !is_redriven => DeadLetterState::Open,

@@ -79,7 +79,7 @@ mod tests {
             for (n, line) in lines.iter().enumerate() {
                 let code = if *line == "x" { RejectCode::NotJson } else { RejectCode::BadEnvelope };
                 // Before the first object, an object is taken for a number.
-                let line = if *line == "{}" && n < objects_from { "8" } else { line };
+                let line = if *line == "{}" && n < objects_from { "8" } else { *line };
                 let outcome = first_lines.reject(line.as_bytes(), code, "r");
                 prop_assert_eq!(outcome.is_err(), refused == Some(n));
                 prop_assert_eq!(first_lines.have_shown_events(), n >= object);

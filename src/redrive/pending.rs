@@ -10,7 +10,7 @@ use crate::{
 use anyhow::Result;
 use runtime::{DeadLetterRecord, LogBackend, clock, dlq};
 use schemas::{
-    raw::{DeadLetter, RawEvent, RejectCode},
+    raw::{DeadLetter, MAX_EVENT_BYTES, RawEvent, RejectCode},
     wire,
 };
 
@@ -64,10 +64,13 @@ pub(super) fn pending(
     Ok(pending)
 }
 
-/// True unless the bytes are those of a line or record that is no event. Rows of tables and of events are.
+/// True unless the bytes are those of a line or record that is no event, or is above the limit of an event. Rows are not such bytes.
 fn is_event(dead_letter: &DeadLetter) -> bool {
     if dead_letter.processor == INGEST {
         return ingest::accept(&dead_letter.value, clock::now()).is_ok();
+    }
+    if dead_letter.value.len() >= MAX_EVENT_BYTES {
+        return false;
     }
     let is_foreign = dead_letter.raw.is_none() && topics::is_raw(&dead_letter.origin);
     !is_foreign || wire::decode::<RawEvent>(&dead_letter.value).is_ok()

@@ -58,7 +58,7 @@ pub fn streams_without_start(
         let topic = subscription.inputs.iter().find(|topic| topic.name == partition.topic);
         topic.is_some_and(|topic| topic.policy != Policy::Compact)
     };
-    let unread = partitions.iter().filter(is_stream).filter(|partition| !committed.contains_key(partition));
+    let unread = partitions.iter().filter(is_stream).filter(|partition| !committed.contains_key(*partition));
     let mut starts = cluster.log_start_offsets(&unread.copied().collect::<Vec<_>>())?;
     starts.retain(|_, start| *start > 0);
     if starts.is_empty() || !cluster.committed_input_offsets(subscription)?.is_empty() {

@@ -84,7 +84,15 @@ fn partition_progress(
     end_offset: i64,
     unread: Option<Unread>,
 ) -> PartitionProgress {
-    PartitionProgress { topic: topic(policy), partition: 0, committed, log_start_offset, end_offset, unread }
+    PartitionProgress {
+        topic: topic(policy),
+        partition: 0,
+        committed,
+        is_start_deleted: false,
+        log_start_offset,
+        end_offset,
+        unread,
+    }
 }
 fn progress(partition_progress: PartitionProgress) -> ProcessorProgress {
     ProcessorProgress { processor: "games", has_active_members: true, partitions: vec![partition_progress] }

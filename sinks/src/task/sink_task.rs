@@ -102,11 +102,11 @@ impl SinkTask {
         Ok(SinkTask {
             batch_writer: BatchWriter::new(log, warehouse, writer, config.dates),
             run_context,
-            config,
             window: Window::new(config.limits),
             schedule: ReconciliationSchedule::new(config.reconcile_interval, config.dates.is_some()),
             is_rebuilding: false,
             is_writer: false,
+            config,
         })
     }
     /// Reads records, collects them into batches and writes the batches until stopped.
