@@ -114,6 +114,16 @@ fn unread_records_deleted_from_a_stream_are_lost_data_and_from_a_table_are_not()
     };
     assert_eq!(status(Policy::Delete), Status::LosingData);
     assert_ne!(status(Policy::Compact), Status::LosingData);
+    // The same before the first commit, if the processor has to read the stream from its first record.
+    let first_read = |is_start_deleted| {
+        let partition = PartitionProgress {
+            is_start_deleted,
+            ..partition_progress(Policy::Delete, None, 50, 90, unread)
+        };
+        LagMonitor::default().sample(START, &[progress(partition)])[0].lag.status
+    };
+    assert_eq!(first_read(true), Status::LosingData);
+    assert_ne!(first_read(false), Status::LosingData);
 }
 #[test]
 fn an_offset_gap_is_not_lag() {
