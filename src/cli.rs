@@ -99,6 +99,10 @@ enum Command {
         /// Run only these processors
         #[arg(long, value_delimiter = ',', value_name = "NAME")]
         only: Vec<String>,
+        /// Make dead letters of all unusable records that these processors find among the records that are in the log when the run
+        /// starts; the DLQ limits apply to later records only
+        #[arg(long, value_delimiter = ',', value_name = "NAME")]
+        accept_dead_letters: Vec<String>,
     },
     /// Show the consumer lag of every processor, in records and in time
     Lag {
@@ -289,8 +293,9 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
             demo::demo(&App::for_demo(&config, has_data_flag, seed), seed, output)
         }
         Command::Ingest { files } => ingest::ingest(&app, &files, output),
-        Command::Run { until_caught_up, only } => {
-            run::run(&app, RunOptions { until_caught_up, only: &only }, output)
+        Command::Run { until_caught_up, only, accept_dead_letters } => {
+            let accept_dead_letters = accept_dead_letters.as_slice();
+            run::run(&app, RunOptions { until_caught_up, only: &only, accept_dead_letters }, output)
         }
         Command::Lag { watch, partitions } => lag::lag(&app, watch, partitions, output),
         Command::Audit => audit::audit(&app, output),

@@ -21,6 +21,7 @@ pub mod names;
 pub mod namespace;
 pub mod pipeline;
 pub mod preflight;
+pub mod reasons;
 pub mod redrive;
 pub mod registry;
 pub mod replay;
