@@ -29,6 +29,7 @@ use crate::{
     materialized_view::{Effects, MaterializedView, StateChange},
     member_history::changed_since,
 };
+use date_team::{DateTeam, DecidedTeam, plays};
 use history::{Appearance, History};
 use player_facts::{PlayerFacts, Side};
 use schemas::{
@@ -40,6 +41,7 @@ use schemas::{
     membership::Membership,
     team_form::{Candidacy, FormNumbers, SlateEntry},
 };
+use side::{TeamAsOf, team_as_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use player_facts::{MIN_APPEARANCES, MIN_MINUTES, MINUTES_WINDOW};
@@ -275,7 +277,7 @@ impl Tables {
         let (market, market_known_at) = market.unwrap_or_default();
         let availability = self.availability.get(&key).map(|row| row.on(basis));
         let (availability, availability_known_at) = availability.unwrap_or_default();
-        let own = side::team_as_of(&self.memberships, history.latest.as_ref(), cutoff);
+        let own = team_as_of(&self.memberships, history.latest.as_ref(), cutoff);
         let date_team = self.date_team(entry, own, basis);
         let side = Side::new(entry, candidacy, date_team.team);
         Some(PlayerFacts {
@@ -289,6 +291,39 @@ impl Tables {
             availability_known_at,
             side,
             date_team,
+        })
+    }
+    fn date_team(&self, entry: &SlateEntry, own: TeamAsOf, basis: Basis) -> DateTeam {
+        if self.entries_on(entry.date).nth(1).is_none() {
+            return DateTeam::new(entry, own, None);
+        }
+        let predicted = match basis {
+            Basis::Issued => None,
+            Basis::Retrospective => self.predicted_team(entry),
+        };
+        let mut earlier: Vec<&SlateEntry> = self.entries_on(entry.date).collect();
+        earlier.retain(|other| other.tip_off < entry.tip_off);
+        earlier.sort_by_key(|other| (other.tip_off, other.game));
+        let first = || earlier.into_iter().find_map(|other| self.team_at_cutoff(other, basis));
+        DateTeam::new(entry, own, predicted.or_else(first))
+    }
+    /// Returns the team of the player at the cutoff of an entry, if it plays in the game and the player is a candidate.
+    fn team_at_cutoff(&self, entry: &SlateEntry, basis: Basis) -> Option<DecidedTeam> {
+        let candidacy = candidacy(entry, basis)?;
+        let cutoff = Cutoff::at_tip_off(entry.tip_off, basis);
+        let history = History::before(&self.seasons, entry, cutoff);
+        let at_cutoff = team_as_of(&self.memberships, history.latest.as_ref(), cutoff);
+        let team = at_cutoff.team.filter(|team| plays(entry, Some(*team)))?;
+        Some(DecidedTeam { team, known_at: candidacy.known_at.max(history.known_at).max(at_cutoff.known_at) })
+    }
+    /// Returns the team of an issued prediction for another game of the date, if this game stands.
+    fn predicted_team(&self, entry: &SlateEntry) -> Option<DecidedTeam> {
+        let others = self.entries_on(entry.date).filter(|other| other.game != entry.game);
+        let standing = others.filter(|other| other.end.is_none());
+        standing.filter_map(|other| self.features(other, Basis::Issued)).find_map(|features| {
+            let is_predicted = features.eligibility == Eligibility::Eligible;
+            let team = features.team.filter(|_| is_predicted)?;
+            Some(DecidedTeam { team, known_at: features.known_at })
         })
     }
     /// Returns the season's earlier appearances, each with its circumstances (such as rest, venue and the opponent's defense) as of its own

@@ -127,6 +127,7 @@ fn copies_in_the_changelog_of_a_former_version_are_deleted_and_change_nothing() 
         ("markets", "retained|core.odds-observations.v1|BOS-NYK|odds/e1/1731013200000"),
         ("markets", "published|core.markets.v1|BOS-NYK|7/0022400001"),
         ("games", "state|BOS-NYK|game/0022400001/1731013200000/0123456789abcdef"),
+        ("team-form", "state|BOS|roster/espn/roster/1731013200000/0123456789abcdef"),
     ] {
         let changelog = TopicPartition::new(changelog_topic(view), 0);
         let mut commit = Commit::default();
