@@ -298,7 +298,8 @@ mod tests {
         for (length, is_too_large) in
             [(MAX_EVENT_BYTES - 1, false), (MAX_EVENT_BYTES, true), (3 * MAX_EVENT_BYTES, true)]
         {
-            let text = [&b"a\n"[..], large(length).as_slice(), b"\nb\n", &large(length), b"\n"].concat();
+            let text =
+                [&b"a\n"[..], large(length).as_slice(), b"\nb\n", large(length).as_slice(), b"\n"].concat();
             let mut lines = LineReader::from_source(Cursor::new(text)).unwrap();
             let mut sizes = Vec::new();
             let mut longest = 0;

@@ -187,7 +187,7 @@ mod tests {
         let dead_letters = &commit.dead_letters[&TopicPartition::new("picky.dlq", 0)];
         let values: Vec<&[u8]> =
             dead_letters.iter().map(|dead_letter| dead_letter.value.as_slice()).collect();
-        assert_eq!(values, [b"hello", cut, b"", &unknown]);
+        assert_eq!(values, [&b"hello"[..], cut, b"", unknown.as_slice()]);
         assert!(
             dead_letters
                 .iter()
