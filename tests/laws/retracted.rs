@@ -14,7 +14,7 @@ use schemas::{
     RawId, Timestamp,
     features::{Basis, Features},
     game::{PlayerGame, TeamGame},
-    raw::{Feed, RawEvent},
+    raw::RawEvent,
     wire::{self, Event},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,32 +53,9 @@ impl RetractedHistory {
         with.extend(targets.iter().map(|target| target.retracted(at(target, random), false, "wrong".into())));
         RetractedHistory { with, without }
     }
-    /// True if the history retracts the first fetch of nba.com that lists a player whom an operator's link names. That an id exists is not
-    /// taken back (`name_resolver::links`), so the link has an effect since this fetch, although it was retracted.
-    fn retracts_first_ids_of_linked_players(&self) -> bool {
-        let links = self.with.iter().filter(|event| event.feed == Feed::OperatorIdentityLinks);
-        let linked: BTreeSet<u64> = links.flat_map(|event| linked_players(&event.payload)).collect();
-        linked.into_iter().any(|player| {
-            let id = player.to_string();
-            let lists_id = |event: &&RawEvent| {
-                matches!(event.feed, Feed::NbacomPlayerList | Feed::NbacomLeaguegamelog)
-                    && event.payload.contains(&id)
-            };
-            let first =
-                |events: &[RawEvent]| events.iter().filter(lists_id).map(|event| event.fetched_at).min();
-            first(&self.with) != first(&self.without)
-        })
-    }
     fn contents(&self) -> [Content; 2] {
         [&self.with, &self.without].map(|events| content(&mut batch(events)))
     }
-}
-
-/// Returns the ids of the players whom the links of a payload name.
-fn linked_players(payload: &str) -> Vec<u64> {
-    let Ok(payload) = serde_json::from_str::<serde_json::Value>(payload) else { return Vec::new() };
-    let links = payload["links"].as_array().cloned().unwrap_or_default();
-    links.iter().filter_map(|link| link["player_id"].as_u64()).collect()
 }
 
 /// Decodes the rows of a table, and removes what only states that something was retracted.
@@ -99,9 +76,6 @@ fn an_event_that_is_retracted_at_its_own_instant_leaves_no_trace() {
         let events = tiny_season(seed.0);
         let count = 1 + random.below(4);
         let history = RetractedHistory::random(&events, count, &mut random, |event, _| event.fetched_at);
-        if history.retracts_first_ids_of_linked_players() {
-            continue;
-        }
         let [with, without] = history.contents();
         for topic in [
             topics::TEAM_FORMS.info,
