@@ -32,7 +32,7 @@ use known_players::{KnownPlayers, KnownPlayersRecord};
 use links::{LinkLimits, LinkRecord, Links};
 use lookup_key::LookupKey;
 use schemas::{
-    EasternDate, NamesId, PlayerId, Scope, Season, Team, Timestamp,
+    EasternDate, NamesId, Scope, Season, Team, Timestamp,
     identity::{NameMatch, NameRevision, Names},
     observation::{LinkObservation, NamesObservation},
     raw::Source,

@@ -175,7 +175,8 @@ fn naive_link(
     let is_known = |player: PlayerId| {
         inputs.iter().any(|input| match input {
             In::Names(NamesObservation { names, provenance, .. }) => {
-                let retraction = provenance.retraction.filter(|retraction| retraction.at <= retractions_until);
+                let retraction =
+                    provenance.retraction.filter(|retraction| retraction.at <= retractions_until);
                 provenance.fetched_at <= until
                     && retraction.is_none_or(|retraction| retraction.is_undone)
                     && names.iter().any(|listed| listed.nba == Some(player))
