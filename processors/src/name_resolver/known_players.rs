@@ -3,7 +3,7 @@
 //! Every fetch counts, because a retraction of one reveals the next. A fetch costs an entry; the ids are stored once for all fetches that
 //! list the same players.
 //!
-//! Invariant: a player is known as of an instant if a fetch made by then lists the player and is not retracted. The index is a function of
+//! Invariant: as of an instant, a player is known if a fetch made by then lists the player and is not retracted. The index is a function of
 //! the fetches, so it depends neither on the order of arrival nor on a restore.
 //! Not here: the players of one team (`known_names`), which link applies (`links`).
 use crate::history::{AsOf, ObservationId, Retractions};
