@@ -22,7 +22,7 @@ use crate::{
 use runtime::{
     Commit,
     clock::now,
-    engine::{DlqLimits, append_ledger_entry},
+    engine::{AcceptedRecords, DlqLimits, append_ledger_entry},
 };
 use schemas::ops::LedgerEntry;
 
