@@ -17,7 +17,7 @@ use schemas::{
     features::{Basis, Features},
     game::{PlayerGame, TeamGame},
     prediction::Prediction,
-    raw::RawEvent,
+    raw::{Feed, RawEvent},
     team_form::{SlateEntry, TeamForm},
     wire::{self, Event},
 };
