@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[path = "../common/mod.rs"]
 mod common;
+mod damage;
 mod explain;
+mod lost_files;
 mod output;
 mod read_only;
 mod refusals;
