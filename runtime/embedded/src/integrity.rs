@@ -3,7 +3,7 @@
 //! Three levels: the rows of the small tables (`small_tables`, checked whenever the file is opened), in addition the structure (checked before
 //! processors run), and in addition every page and every record batch (`fastbreak doctor` and `fastbreak audit`).
 //! Not covered: the column `rank` and single ids of table `ingested` (a wrong one makes an event be ingested twice, which changes no
-//! content, or not be replaced by one with a better outcome), and counters that decide when maintenance is due.
+//! content, or not be replaced by one with a better outcome), append times, and counters that decide when maintenance is due.
 //! Invariant: read-only. A file of a former version has no checksums, so only its structure is checked.
 //! Not here: the checksums (`checksum`), the checks of a read (`stored_batch`).
 use crate::{schema, small_tables::row_problems, store::Store, stored_batch::StoredBatch};

@@ -135,8 +135,8 @@ impl StoredBatch {
     }
     /// Returns the checksum of the row, given that of its bytes.
     fn row_checksum(&self, topic: &str, partition: i32, of_bytes: u32) -> i64 {
-        let StoredBatch { base, next, records, appended, uncompressed, .. } = *self;
-        let header = BatchHeader { topic, partition, base, next, records, appended, uncompressed };
+        let StoredBatch { base, next, records, uncompressed, .. } = *self;
+        let header = BatchHeader { topic, partition, base, next, records, uncompressed };
         checksum::of_batch(&header, of_bytes)
     }
     /// Checks that the row is the one that was stored.

@@ -249,7 +249,7 @@ fn every_changed_row_is_named_by_an_examination_and_by_the_next_command() {
         ("UPDATE end_offset SET next = next + 1", "of table end_offset"),
         ("UPDATE committed_offset SET next = next + 1 WHERE partition = 0", "of table committed_offset"),
         ("UPDATE record_batch SET base = base + 1 WHERE base = 2", "at offset 3 is corrupt"),
-        ("UPDATE record_batch SET appended = appended + 1 WHERE base = 2", "at offset 2 is corrupt"),
+        ("UPDATE record_batch SET records = records + 1 WHERE base = 2", "at offset 2 is corrupt"),
         ("UPDATE record_batch SET checksum = NULL WHERE base = 2", "it has no checksum"),
     ] {
         let folder = tempdir().unwrap();
