@@ -41,7 +41,7 @@ fn rest_of(data: &Fastbreak, lines: &[String]) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_run_whose_warehouse_is_removed_stops_and_the_next_one_fills_a_new_file() {
+fn a_run_whose_warehouse_is_removed_stops_and_a_rebuild_fills_a_new_file() {
     let lines = season();
     let (data, running) = running_on_half(&lines);
     for name in ["warehouse.db", "warehouse.db-wal", "warehouse.db-shm"] {
@@ -52,7 +52,8 @@ fn a_run_whose_warehouse_is_removed_stops_and_the_next_one_fills_a_new_file() {
     assert_ne!(code, Some(0), "{messages}");
     let path = data.folder.path().join("warehouse.db");
     assert!(messages.contains(&format!("{} was removed", text(&path))), "{messages}");
-    assert!(messages.contains("next: "), "{messages}");
+    assert!(messages.contains("next: ") && messages.contains("`fastbreak sink rebuild`"), "{messages}");
+    data.json(&["sink", "rebuild", "--yes"]);
     data.catch_up();
     assert_eq!(data.content(), Fastbreak::straight(&lines).content());
 }

@@ -55,7 +55,7 @@ impl From<ReadOnlyError> for WarehouseError {
 pub(super) fn replaced(error: &IdentityError) -> WarehouseError {
     WarehouseError::Fatal {
         what: format!("the warehouse: {error}"),
-        next: "put the file back from where it is now or from a backup, then start `fastbreak run` again: it writes what is missing; without a file it fills a new one from the log"
+        next: "put the file back from where it is now or from a backup, if you can; then `fastbreak sink rebuild` and `fastbreak run` write all rows again from the log, also to a new file"
             .into(),
     }
 }
