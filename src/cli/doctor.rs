@@ -25,7 +25,9 @@ fn text(report: &DoctorReport) -> String {
     let checks = report.checks.len();
     let verdict = match report.verdict {
         Verdict::Ok => format!("healthy: all {checks} checks passed"),
-        Verdict::Warning => format!("healthy, with {} warnings in {checks} checks", count(Verdict::Warning)),
+        Verdict::Warning => {
+            format!("healthy, but {} of {checks} checks have a warning", count(Verdict::Warning))
+        }
         Verdict::Failed => format!("not healthy: {} of {checks} checks failed", count(Verdict::Failed)),
     };
     let rows = report.checks.iter().map(|check| [mark(check.verdict).to_owned(), check.what.clone()]);

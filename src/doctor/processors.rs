@@ -32,10 +32,12 @@ pub(super) fn check_processors(app: &App, results: &mut Vec<CheckResult>) {
     results.push(check_owners(&lags));
 }
 
-/// If a process runs any processor, every other one that has unread records should have an owner, too.
+/// A processor without an owner needs one if it has unread records, or if a process runs others.
 fn check_owners(lags: &[ProcessorLag]) -> CheckResult {
-    let is_stopped = |lag: &&ProcessorLag| lag.lag.status == Status::Stopped;
-    let stopped: Vec<&str> = lags.iter().filter(is_stopped).map(|lag| lag.processor).collect();
+    let is_stopped = |lag: &ProcessorLag| lag.lag.status == Status::Stopped;
+    let is_any_running = lags.iter().any(|lag| !is_stopped(lag));
+    let needs_owner = |lag: &&ProcessorLag| is_stopped(lag) && (is_any_running || lag.lag.records > 0);
+    let stopped: Vec<&str> = lags.iter().filter(needs_owner).map(|lag| lag.processor).collect();
     if stopped.is_empty() {
         return CheckResult::passed("every processor with unread records has an owner");
     }
