@@ -24,7 +24,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_IDLE_WAL_BYTES: i64 = 4 << 20;
 
 /// The key in table `meta` of the id of the log.
-const LOG_ID: &str = "log_id";
+const LOG_ID_KEY: &str = "log_id";
 /// Prefix of the id of a log that a demo created.
 const DEMO_ID_PREFIX: &str = "demo-";
 
@@ -88,7 +88,7 @@ impl Store {
             db.set_prepared_statement_cache_capacity(64);
             schema::create_or_migrate(&mut db)?;
             let id = format!("{id_prefix}{:032x}", random_id(&path));
-            put_meta_if_absent(&db, LOG_ID, &id)?;
+            put_meta_if_absent(&db, LOG_ID_KEY, &id)?;
             small_tables::ensure_rows(&db)?;
             Ok(db)
         };
@@ -145,7 +145,7 @@ impl Store {
     }
     /// Returns the id of the log. It differs from the id of every other log file, and changes if the file is created again.
     pub fn id(&self) -> Result<String, RuntimeError> {
-        self.ok(self.meta(LOG_ID))
+        self.ok(self.meta(LOG_ID_KEY))
             .and_then(|id| id.ok_or_else(|| storage_error(&self.path, "the file contains no log id".into())))
     }
     pub fn meta(&self, key: &str) -> rusqlite::Result<Option<String>> {
