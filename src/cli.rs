@@ -5,10 +5,10 @@
 //! Not here: the commands themselves (one file each), exit codes (`outcome`).
 mod audit;
 mod bench;
-mod check;
 mod control_characters;
 mod demo;
 mod dlq;
+mod doctor;
 mod explain;
 mod grade;
 pub mod graph;
@@ -141,8 +141,12 @@ enum Command {
         #[arg(long)]
         mermaid: bool,
     },
-    /// Check configuration, log, schemas and warehouse before a run
-    Check,
+    /// Examine configuration, log, warehouse, schemas and processors; print one verdict, and the command that mends each failure
+    Doctor {
+        /// Check only where a run would do harm (for a service's start): damage, files that do not belong together, a wrong clock
+        #[arg(long)]
+        quick: bool,
+    },
     /// Inspect the configuration, or write an example of a configuration file
     Config {
         #[command(subcommand)]
@@ -304,7 +308,7 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
         Command::Coverage { date, players } => slate::coverage(&app, date, players, output),
         Command::Explain { player, date, game } => explain::explain(&app, (&player, date, game), output),
         Command::Graph { mermaid } => graph::graph(mermaid, output),
-        Command::Check => check::check(&app, output),
+        Command::Doctor { quick } => doctor::doctor(&app, quick, output),
         Command::Config { command } => match command {
             ConfigCommand::Show { origin } => show::config(&config, origin, output),
             ConfigCommand::Init { file } => init::init(file.or(cli.global.config), output),

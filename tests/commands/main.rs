@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #[path = "../common/mod.rs"]
 mod common;
+mod damage;
 mod doors;
 mod explain;
+mod lost_files;
 mod output;
 mod read_only;
 mod refusals;
