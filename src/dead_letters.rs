@@ -10,6 +10,6 @@ mod state;
 
 pub use list::{ListedReason, list};
 pub use purge::{PurgeReport, purge};
-pub use reasons::{count_reasons, place};
+pub use reasons::{count_reasons, location};
 pub use show::{DeadLetterReport, NewestDeadLetters, show};
 pub use state::{DeadLetterState, states};

@@ -221,10 +221,10 @@ impl<'a> Ingest<'a> {
             Err((code, reason)) => {
                 self.first_lines.reject(content, code, &reason)?;
                 self.total.dead_letters += 1;
-                let place = || format!("{origin}:{number}");
+                let location = || format!("{origin}:{number}");
                 let first = &mut self.total.first_dead_letter;
-                first.get_or_insert_with(|| format!("{}: {code}: {reason}", place()));
-                self.total.reasons.add(code, &reason, place);
+                first.get_or_insert_with(|| format!("{}: {code}: {reason}", location()));
+                self.total.reasons.add(code, &reason, location);
                 self.dead_letters.push(dead_letter(code, reason, origin, number, line));
             }
         }

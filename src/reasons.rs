@@ -1,6 +1,6 @@
 //! Numbers of rejected lines, records and rows by code and reason.
 //!
-//! Invariant: reasons that differ only in numbers are counted as one; each has the place of the first occurrence.
+//! Invariant: reasons that differ only in numbers are counted as one; each has the location of the first occurrence.
 //! Not here: why something is rejected (the loaders, `ingest`, the sink).
 use schemas::raw::RejectCode;
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub struct ReasonCount {
     pub code: &'static str,
     pub reason: String,
     pub dead_letters: u64,
-    /// The place of the first one: file and line, or topic, partition and offset.
+    /// The location of the first one: file and line, or topic, partition and offset.
     pub first: String,
 }
 
@@ -24,12 +24,12 @@ pub struct ReasonCount {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReasonCounts(BTreeMap<(RejectCode, String), (u64, String)>);
 impl ReasonCounts {
-    /// Counts one with this reason; `place` is called only for the first one.
-    pub fn add(&mut self, code: RejectCode, reason: &str, place: impl FnOnce() -> String) {
-        let count = self.0.entry((code, normalize_reason(reason))).or_insert_with(|| (0, place()));
+    /// Counts one with this reason; `location` is called only for the first one.
+    pub fn add(&mut self, code: RejectCode, reason: &str, location: impl FnOnce() -> String) {
+        let count = self.0.entry((code, normalize_reason(reason))).or_insert_with(|| (0, location()));
         count.0 += 1;
     }
-    /// Adds the counts of places that come after these.
+    /// Adds the counts of locations that come after these.
     pub fn append(&mut self, other: ReasonCounts) {
         for (reason, (count, first)) in other.0 {
             self.0.entry(reason).or_insert((0, first)).0 += count;
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(normalize_reason("row 17: PTS is -3"), "row #: PTS is -#");
     }
     #[test]
-    fn the_most_frequent_reason_is_first_and_has_the_place_of_its_first_occurrence() {
+    fn the_most_frequent_reason_is_first_and_has_the_location_of_its_first_occurrence() {
         let mut counts = ReasonCounts::default();
         for (line, reason) in [(1, "no key"), (2, "column 7"), (3, "column 9")] {
             counts.add(RejectCode::BadEnvelope, reason, || line.to_string());

@@ -10,14 +10,12 @@ mod append;
 mod pending;
 
 pub use append::RedriveSummary;
+pub use pending::MAX_REDRIVES;
 
 use crate::{app::App, dead_letters::count_reasons, reasons::ReasonCount, topology::ensure_dlq_owner};
 use anyhow::Result;
 use schemas::raw::RejectCode;
 use serde::Serialize;
-
-/// A dead letter that was redriven this many times is redriven again only with `--force`.
-pub const MAX_REDRIVES: i32 = 3;
 
 /// Which dead letters of a processor are redriven.
 #[derive(Clone, Copy, Debug)]

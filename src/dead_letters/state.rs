@@ -114,7 +114,7 @@ pub fn states(
     Ok(records.iter().zip(&events).map(state).collect())
 }
 
-/// The current version of a processor: how far it has read, and what it has rejected.
+/// The current version of a processor: its committed offsets, and what it has rejected.
 struct Reader<'a> {
     /// The name of its consumer group; `None` for `ingest`, which reads no topic.
     group: Option<String>,

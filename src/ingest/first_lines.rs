@@ -78,7 +78,7 @@ mod tests {
             let refused = not_json.get(99).copied().filter(|n| *n < object);
             for (n, line) in lines.iter().enumerate() {
                 let code = if *line == "x" { RejectCode::NotJson } else { RejectCode::BadEnvelope };
-                // Before the first object, an object is taken for a number.
+                // Before the first object, a number stands for an object.
                 let line = if *line == "{}" && n < objects_from { "8" } else { *line };
                 let outcome = first_lines.reject(line.as_bytes(), code, "r");
                 prop_assert_eq!(outcome.is_err(), refused == Some(n));

@@ -4,7 +4,7 @@
 //! is still no event stays one dead letter: no copy of it is written.
 //! Not here: which dead letters are redriven (`pending`), how a log stores dead letters (`runtime-kafka`, `runtime-embedded`).
 use super::pending::PendingRedrive;
-use crate::{dead_letters::place, ingest};
+use crate::{dead_letters::location, ingest};
 use anyhow::{Context, Result, anyhow, bail};
 use runtime::{Commit, DeadLetterRecord, LogBackend, LogReader, RuntimeError, clock};
 use schemas::{
@@ -141,7 +141,7 @@ fn reingest(log: &mut dyn LogBackend, batch: &[DeadLetterRecord]) -> Result<usiz
     let mut events = Vec::new();
     for DeadLetterRecord { dead_letter, .. } in batch {
         let event = ingest::accept(&dead_letter.value, clock::now());
-        let event = event.map_err(|(code, reason)| anyhow!("{}: {code}: {reason}", place(dead_letter)))?;
+        let event = event.map_err(|(code, reason)| anyhow!("{}: {code}: {reason}", location(dead_letter)))?;
         events.push(ingest::record(event, &mut encoder)?);
     }
     Ok(log.ingest(&events, Commit::default())?)

@@ -2,7 +2,6 @@
 //!
 //! Invariant: read-only; exactly open dead letters whose events can be read are pending.
 //! Not here: the state of a dead letter (`dead_letters`), redriving (`append`).
-use super::MAX_REDRIVES;
 use crate::{
     dead_letters::{DeadLetterState, states},
     ingest::{self, INGEST},
@@ -13,6 +12,9 @@ use schemas::{
     raw::{DeadLetter, MAX_EVENT_BYTES, RawEvent, RejectCode},
     wire,
 };
+
+/// A dead letter that was redriven this many times is redriven again only with `--force`.
+pub const MAX_REDRIVES: i32 = 3;
 
 /// The dead letters that a redrive would process.
 #[derive(Default)]

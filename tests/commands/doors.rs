@@ -161,7 +161,7 @@ fn a_small_file_that_unpacks_to_one_huge_line_is_refused_in_bounded_memory() {
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(message.contains(&format!("bomb.zst:1: {} bytes", LINE_MIB * MIB + 1)), "{message}");
-    assert_eq!(report(&output)["new"], 1, "the line after it is taken");
+    assert_eq!(report(&output)["new"], 1, "the line after it is ingested");
     assert!(0 < peak && peak < 200 << 10, "{peak} KiB");
 }
 
