@@ -167,7 +167,10 @@ fn check(events: Vec<RawEvent>) -> Counts {
                 let key = format!("name '{name}' (");
                 let what = format!("odds of event {event}");
                 let is_parked = parked.iter().any(|item| item.key.starts_with(&key) && item.what == what);
-                assert!(is_parked, "{quoted:?} refers to nobody, but is not parked");
+                assert!(
+                    is_parked,
+                    "{quoted:?} refers to nobody, but is not parked: {resolutions:?}, parked: {parked:?}"
+                );
                 counts.parked += 1;
             }
             Resolution::Player(..) => {
