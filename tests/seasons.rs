@@ -3,7 +3,7 @@
 //! Invariant: no record is rejected, every candidate has one eligibility, and issued rows use only what was known before the tip-off. Whoever
 //! was quoted for a scheduled game has a row or is parked by name.
 //! Not here: simulated seasons (`processes`).
-#![allow(clippy::expect_used)]
+#![allow(clippy::expect_used, clippy::print_stderr)]
 mod common;
 use common::{Fastbreak, text};
 use runtime::inspect;
@@ -33,7 +33,7 @@ const GAMES: i64 = 8_289;
 fn recorded() -> Option<PathBuf> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     if !data.exists() {
-        println!("skipped: there are no recorded seasons at {}", data.display());
+        eprintln!("skipped: there are no recorded seasons at {}", data.display());
     }
     data.exists().then_some(data)
 }
@@ -270,7 +270,7 @@ fn whoever_was_quoted_for_a_scheduled_game_of_two_recorded_seasons_has_a_row_or_
             *if of_row("") == 1 { &mut with_row } else { &mut parked_only } += 1;
             retrospective += usize::from(of_row(" AND basis = 'retrospective'") == 1);
         }
-        println!(
+        eprintln!(
             "{season}: {with_row} have a row, {retrospective} of them retrospective; {parked_only} are parked"
         );
         assert!(with_row + parked_only >= at_least, "{season}");

@@ -22,7 +22,7 @@ struct Fetch {
 impl Fetch {
     fn counts_at(&self, at: Timestamp) -> bool {
         // At one instant, a retraction counts rather than its undoing.
-        let newest = self.retractions.iter().filter(|(time, _)| *time <= at).next_back();
+        let newest = self.retractions.iter().rfind(|(time, _)| *time <= at);
         self.fetched_at <= at && !newest.is_some_and(|(_, is_retracted)| *is_retracted)
     }
 }

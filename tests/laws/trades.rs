@@ -36,7 +36,9 @@ pub fn with_trades(mut events: Vec<RawEvent>, random: &mut Random) -> Vec<RawEve
         let lists = events.iter().filter(|event| event.retraction.is_none() && event.fetched_at < at);
         let of_feed = |feed: Feed| lists.clone().filter(move |event| event.feed == feed);
         added.extend(match random.percent(60) {
-            true => of_feed(Feed::NbacomPlayerList).last().and_then(|list| other_teams(list, at, random)),
+            true => {
+                of_feed(Feed::NbacomPlayerList).next_back().and_then(|list| other_teams(list, at, random))
+            }
             false => {
                 let rosters: Vec<&RawEvent> = of_feed(Feed::EspnRoster).collect();
                 longer_roster(&rosters, at, random)
