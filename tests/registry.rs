@@ -193,7 +193,8 @@ macro_rules! decoders {
     };
 }
 decoders! {
-    schemas::raw::RawEvent, schemas::observation::GameObservation, schemas::fixture::GameFixtures,
+    schemas::raw::RawEvent, schemas::observation::GameObservation, schemas::observation::FinalBoxScoreObservation,
+    schemas::fixture::GameFixtures,
     schemas::observation::BoxScoreObservation, schemas::observation::OddsObservation, schemas::observation::InjuryObservation,
     schemas::observation::RosterObservation, schemas::observation::NamesObservation, schemas::observation::LinkObservation,
     schemas::identity::Names, schemas::game::Game, schemas::game::TeamGame, schemas::game::PlayerGame,
