@@ -11,9 +11,11 @@ mod report;
 pub use report::{Accounting, AuditReport, NameResolution, ParkedReport, TableContent};
 
 use crate::{
-    app::App,
+    app::{App, LogTarget},
     await_done::await_done,
+    doctor,
     retract::{self, RetractedEvent, Retractions},
+    warehouse::WarehouseTarget,
 };
 use anyhow::Result;
 use parallel::in_parallel;
@@ -43,7 +45,7 @@ pub fn audit(app: &App) -> Result<AuditReport> {
     }
     let mut processors: Vec<_> = audits.iter().map(|audit| audit.accounting.clone()).collect();
     processors.push(audit_sink(log.as_mut(), &ledger)?);
-    let (warehouse, reconciliation, problems) = match app.warehouse().open_read_only()? {
+    let (warehouse, reconciliation, mut problems) = match app.warehouse().open_read_only()? {
         Some(warehouse) => (
             warehouse_contents(warehouse.as_ref())?,
             Some(reconcile(log.as_mut(), warehouse.as_ref())?),
@@ -51,6 +53,7 @@ pub fn audit(app: &App) -> Result<AuditReport> {
         ),
         None => (Vec::new(), None, Vec::new()),
     };
+    problems.extend(damage(app)?);
     let has_mismatches =
         reconciliation.as_ref().is_some_and(|reconciliation| !reconciliation.mismatches.is_empty());
     Ok(AuditReport {
@@ -128,6 +131,25 @@ fn owner_problems(log: &mut dyn LogBackend, warehouse: &dyn Warehouse) -> Result
     let state = await_done(|| warehouse.writer_state())?;
     let log_id = log.existing_id()?.unwrap_or_default();
     Ok(state.check_writer(&log_id, None).err().map(|error| error.to_string()).into_iter().collect())
+}
+
+/// Returns the damage of the files of log and warehouse, as far as they are files.
+fn damage(app: &App) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    if let LogTarget::Folder(folder) = app.log_target() {
+        problems.extend(
+            doctor::log_damage(folder)?.problems.into_iter().map(|problem| format!("log.db: {problem}")),
+        );
+    }
+    if let WarehouseTarget::Folder(folder) = app.warehouse()
+        && let Some(examination) = doctor::warehouse_damage(folder)?
+    {
+        problems.extend(examination.problems.into_iter().map(|problem| format!("warehouse.db: {problem}")));
+    }
+    if !problems.is_empty() {
+        problems.push("next: `fastbreak doctor` states what to do".into());
+    }
+    Ok(problems)
 }
 
 /// Reconciles warehouse and log.

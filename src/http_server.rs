@@ -87,12 +87,14 @@ fn probe(run_context: Arc<RunContext>, processors: Vec<&'static str>) -> Probe {
     Arc::new(move || {
         let check = |name: &&'static str| {
             let state = run_context.board.idle_state(name);
+            let is_stopped = run_context.board.is_stopped(name);
             let detail = match state {
+                _ if is_stopped => "stopped at a DLQ limit",
                 None => "restoring",
                 Some(true) => "caught up",
                 Some(false) => "working",
             };
-            Check { name: (*name).to_owned(), ok: state.is_some(), detail: detail.to_owned() }
+            Check { name: (*name).to_owned(), ok: state.is_some() && !is_stopped, detail: detail.to_owned() }
         };
         let checks: Vec<Check> = processors.iter().map(check).collect();
         Health { live: !run_context.is_stopping(), ready: checks.iter().all(|check| check.ok), checks }

@@ -43,7 +43,7 @@ fn lag_counts_unread_records_and_reports_stopped_processors() {
     run.ingest(half);
     run.catch_up();
     let report = run.json(&["lag"]);
-    assert_eq!(processors(&report).len(), 13);
+    assert_eq!(processors(&report).len(), 14);
     for processor in processors(&report) {
         assert_eq!(
             (&processor["lag_records"], &processor["lag_seconds"]),
@@ -79,7 +79,7 @@ fn a_running_process_shows_its_lag_and_counts_committed_records() {
             processor["lag_records"] == 0 && (processor["status"] == "ok" || processor["status"] == "idle")
         };
         let processors = status["processors"].as_array()?;
-        (processors.len() == 13 && processors.iter().all(is_caught_up)).then_some(status)
+        (processors.len() == 14 && processors.iter().all(is_caught_up)).then_some(status)
     });
     assert_eq!(status["error"], Value::Null);
     // The command `lag` runs in another process, and must see that a process runs the processors.

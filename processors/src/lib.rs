@@ -13,6 +13,8 @@ pub mod history;
 pub mod loader;
 pub mod markets;
 pub mod materialized_view;
+mod member_history;
+pub mod memberships;
 pub mod name_lookup;
 pub mod name_resolver;
 pub mod names;

@@ -142,6 +142,14 @@ composite!(
     PlayerGameDateId { player: PlayerId, game: GameId, date: EasternDate }
 );
 composite!(
+    /// The id of a row about one player and one team, partitioned by the player.
+    MembershipId { player: PlayerId, team: Team }
+);
+composite!(
+    /// The id of a row about one team and one player, partitioned by the team.
+    TeamMemberId { team: Team, player: PlayerId }
+);
+composite!(
     /// The id of a row about one candidate (a player who may appear in a game) for one game of one pair of teams on one date, partitioned by
     /// the player.
     CandidateId { player: PlayerId, game: GameId, date: EasternDate, matchup: Matchup }
@@ -274,6 +282,8 @@ mod tests {
         assert_eq!(form.parse::<TeamFormId>().unwrap().to_string(), form);
         let row = "203999/0022300576/2024-02-15";
         assert_eq!(row.parse::<PlayerGameDateId>().unwrap().to_string(), row);
+        assert_eq!("203999/DEN".parse::<MembershipId>().unwrap().to_string(), "203999/DEN");
+        assert_eq!("DEN/203999".parse::<TeamMemberId>().unwrap().to_string(), "DEN/203999");
         let candidate = format!("{row}/BOS-NYK");
         assert_eq!(candidate.parse::<CandidateId>().unwrap().to_string(), candidate);
         assert!(row.parse::<CandidateId>().is_err() && candidate.parse::<PlayerGameDateId>().is_err());

@@ -21,6 +21,7 @@ use crate::{
     identity::{NameMatch, NameRevision, NameRule, Names, OperatorLink},
     ids::{GameId, PlayerId, RawId},
     market::{Availability, AvailabilityView, Market, MarketView, QuotedPlayer, QuotedPlayers, TeamReported},
+    membership::{Listing, Membership, MembershipHistory, MembershipRevision, TeamMember},
     observation::{
         BoxMember, BoxScoreObservation, BoxScoreStats, FinalBoxScoreObservation, Fixture, GameObservation,
         GameResult, GameStatus, InjuryMember, InjuryObservation, InjuryStatus, LinkObservation,
@@ -201,6 +202,11 @@ objects! {
     Voided { at, reason }
     StandingRevision { known_at, stands }
     GameDate { date, home, away, tip_off, tip_estimated, known_at, stood_at_cutoff, end, standing }
+    Listing { feed, since, born }
+    MembershipRevision { known_at, listings }
+    MembershipHistory { revisions, revisions_in_retrospect }
+    Membership { player, team, history }
+    TeamMember { team, player, history }
     FixtureRevision { known_at, fixture }
     FinalPoints { home, away }
     ScoreRevision { known_at, points }
@@ -234,10 +240,10 @@ objects! {
     QuotedPlayers { matchup, game, date, issued, retrospective, teams_reported_issued, teams_reported_retrospective }
     FormNumbers { games, pace_10, pace_15, off_rating_10, def_rating_15, win_share, rest_days }
     RecentPlayer { player, last_game }
-    RosteredPlayer { player, since, born }
+    RosteredPlayer { player, born }
     Form { known_at, numbers, recent, roster }
     TeamForm { game, date, team, opponent, issued, retrospective }
-    SideEvidence { team, last_game, rostered, born }
+    SideEvidence { team, last_game, is_rostered, born }
     Candidacy { known_at, sides, quoted, home, away, teams_reported }
     SlateEntry { player, game, home, away, date, tip_off, tip_estimated, issued, retrospective, end }
     Comparable { game, points, tier, rest_days, is_home, streak }
@@ -294,8 +300,8 @@ mod tests {
             to_json(&system),
             json!({ "system": "learned_v1", "outcome": { "skipped": "model_absent" } })
         );
-        let entry =
-            SideEvidence { team: Team::BOS, last_game: None, rostered: None, born: Some(EasternDate(0)) };
+        let born = Some(EasternDate(0));
+        let entry = SideEvidence { team: Team::BOS, last_game: None, is_rostered: true, born };
         assert_eq!(to_json(&entry)["born"], json!("1970-01-01"));
         assert_eq!(Bytes(&[0xff, 0x0a]).public_json(), json!("ff0a"));
         assert_eq!(Bytes(b"{}").public_json(), json!("{}"));

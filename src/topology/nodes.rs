@@ -18,6 +18,7 @@ use processors::{
     games::{self, Games},
     loader::Observation,
     markets::{self, Markets},
+    memberships::{self, Memberships},
     name_resolver::{self, NameResolver},
     predictor::Predictor,
     slate::{self, Slate},
@@ -35,6 +36,7 @@ pub fn topology(predictor: Predictor) -> Vec<Box<dyn ProcessorNode>> {
         roster_loader(),
         odds_loader(),
         name_resolver(),
+        memberships(),
         fixtures(),
         games(),
         markets(),
@@ -104,6 +106,24 @@ fn name_resolver() -> Box<dyn ProcessorNode> {
     ))
 }
 
+/// Creates the processor `memberships`: rosters, name lookup results → memberships by player, and the members of each team.
+fn memberships() -> Box<dyn ProcessorNode> {
+    use memberships::{In, Out, OutputKey};
+    let outputs = vec![
+        Output::table(&t::MEMBERSHIPS, |out| if let Out::Membership(row) = out { Some(row) } else { None }),
+        Output::table(&t::TEAM_MEMBERS, |out| if let Out::TeamMember(row) = out { Some(row) } else { None }),
+    ];
+    Box::new(MaterializedViewNode::new(
+        Memberships,
+        vec![stream(&t::ROSTER_OBSERVATIONS, In::Roster), table(&t::NAMES, In::Names)],
+        outputs,
+        |topic, key, _| match topic {
+            name if name == t::MEMBERSHIPS.info.name => key.parse().ok().map(OutputKey::Membership),
+            _ => key.parse().ok().map(OutputKey::TeamMember),
+        },
+    ))
+}
+
 /// Creates the processor `fixtures`: game observations, final box scores of nbacom → teams and dates of each game, by pair of teams.
 fn fixtures() -> Box<dyn ProcessorNode> {
     use fixtures::In;
@@ -165,18 +185,14 @@ fn markets() -> Box<dyn ProcessorNode> {
     }))
 }
 
-/// Creates the processor of team forms: team games, rosters, name lookup results → the form of each team before each of its games.
+/// Creates the processor of team forms: team games, members of the team → the form of each team before each of its games.
 fn team_form() -> Box<dyn ProcessorNode> {
-    use team_form::{In, OutputKey};
+    use team_form::In;
     Box::new(MaterializedViewNode::new(
         TeamForms,
-        vec![
-            table(&t::TEAM_GAMES, In::TeamGame),
-            stream(&t::ROSTER_OBSERVATIONS, In::Roster),
-            table(&t::NAMES, In::Names),
-        ],
+        vec![table(&t::TEAM_GAMES, In::TeamGame), table(&t::TEAM_MEMBERS, In::Member)],
         vec![Output::table(&t::TEAM_FORMS, |row| Some(row))],
-        |_, key, _| key.parse().ok().map(OutputKey::Form),
+        |_, key, _| key.parse().ok(),
     ))
 }
 
@@ -195,7 +211,7 @@ fn slate() -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// Creates the feature builder: player games, markets, availability, candidates → features of each candidate as of tip-off.
+/// Creates the feature builder: player games, markets, availability, candidates, memberships → features of each candidate as of tip-off.
 fn feature_builder() -> Box<dyn ProcessorNode> {
     use feature_builder::In;
     let inputs: Vec<Input<In>> = vec![
@@ -203,6 +219,7 @@ fn feature_builder() -> Box<dyn ProcessorNode> {
         table(&t::MARKETS, In::Market),
         table(&t::AVAILABILITY, In::Availability),
         table(&t::SLATE_ENTRIES, In::Entry),
+        table(&t::MEMBERSHIPS, In::Membership),
     ];
     Box::new(MaterializedViewNode::new(
         FeatureBuilder,

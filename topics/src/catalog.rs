@@ -11,6 +11,7 @@ use schemas::{
     game::{Game, PlayerGame, TeamGame},
     identity::Names,
     market::{Availability, Market, QuotedPlayers},
+    membership::{Membership, TeamMember},
     observation::{
         BoxScoreObservation, FinalBoxScoreObservation, GameObservation, InjuryObservation, LinkObservation,
         NamesObservation, OddsObservation, RosterObservation,
@@ -91,6 +92,8 @@ topics! {
     NAME_OBSERVATIONS: NamesObservation = "core.name-observations.v1", "team", PARTITIONS, Delete;
     IDENTITY_LINKS: LinkObservation = "core.identity-links.v1", "team", PARTITIONS, Delete;
     NAMES: Names = "core.names.v1", "scope/team/source/date", PARTITIONS, Compact;
+    MEMBERSHIPS: Membership = "core.memberships.v1", "player/team", PARTITIONS, Compact;
+    TEAM_MEMBERS: TeamMember = "core.team-members.v1", "team/player", PARTITIONS, Compact;
     FIXTURES: GameFixtures = "core.fixtures.v1", "matchup/game", PARTITIONS, Compact;
     GAMES: Game = "core.games.v1", "matchup/game", PARTITIONS, Compact;
     TEAM_GAMES: TeamGame = "core.team-games.v2", "team/game/matchup", PARTITIONS, Compact;

@@ -310,16 +310,29 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
             return Some(listed.since);
         }
         let value = member.map(|listed| listed.value);
+        self.last_instant(key, as_of, |before| before != value)
+    }
+    /// Returns the instant since which a member has been present without interruption, with whatever values; `None` if it is absent. A
+    /// retracted observation counts as never made.
+    pub fn present_since(&self, key: &K, as_of: AsOf) -> Option<Timestamp> {
+        self.member(key, as_of)?;
+        self.last_instant(key, as_of, |before| before.is_none())
+    }
+    /// Returns the last instant at which the member may have changed, and before which its value was such that `is_changed` is true.
+    fn last_instant(
+        &self,
+        key: &K,
+        as_of: AsOf,
+        is_changed: impl Fn(Option<&V>) -> bool,
+    ) -> Option<Timestamp> {
         let mut instants = Vec::new();
         self.instants(key, &mut |instant| instants.push(instant));
         instants.retain(|instant| *instant <= as_of.until);
         instants.sort_unstable();
         instants.dedup();
-        let is_changed = |instant: &Timestamp| {
-            let before = self.member(key, as_of.before(*instant));
-            before.map(|listed| listed.value) != value
-        };
-        instants.into_iter().rev().find(is_changed)
+        let value_before =
+            |instant: Timestamp| self.member(key, as_of.before(instant)).map(|listed| listed.value);
+        instants.into_iter().rev().find(|instant| is_changed(value_before(*instant)))
     }
     /// Returns the first instant as of which an observation is complete in one of the innermost lists.
     pub fn first_complete(&self, sublist: &K::Sublist, as_of: AsOf) -> Option<Timestamp> {

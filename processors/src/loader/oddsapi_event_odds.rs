@@ -8,7 +8,7 @@ use super::{
     cell::Cell,
     dates,
     incomplete::{BadObject, IncompleteLists, ListName},
-    json::{parse_payload, parse_row},
+    json::{parse_payload, parse_row, parse_rows},
     lists::MatchupLookups,
     loaded::{Loaded, Observation, Reject, fetched_at, is_complete, provenance},
     prices::{line, price},
@@ -119,7 +119,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
         events.publish(raw, &mut loaded);
         return Ok(loaded);
     }
-    let rows: Vec<&RawValue> = parse_payload(content)?;
+    let rows = parse_rows(content)?;
     if rows.is_empty() {
         return Err(Reject::bad_payload("the payload is an empty list, expected at least one event"));
     }

@@ -140,7 +140,7 @@ pub fn quoted_players(
         let content_by = |cutoff| {
             let (quotes, changed_at) = date_quotes.player_quotes(player, &names, cutoff);
             let is_on_day = tables.has_day(game, day, cutoff);
-            let first = quotes.newest().iter().map(|quote| quote.known_at.max(is_on_day.known_at)).min();
+            let first = quotes.quoted_since().map(|since| since.max(is_on_day.known_at));
             Known { content: first.is_some(), known_at: first.unwrap_or(changed_at) }
         };
         let cutoff = Cutoff::at_tip_off(date.tip_off, basis);

@@ -80,6 +80,10 @@ impl<'a> PlayerQuotes<'a> {
     pub const fn changed_at(&self) -> Option<Timestamp> {
         self.changed_at
     }
+    /// Returns since when at least one of the ladders that are present is known; `None` if none is present.
+    pub fn quoted_since(&self) -> Option<Timestamp> {
+        self.newest.iter().map(|ladder| ladder.quote.known_at).min()
+    }
     /// Returns the newest ladder of each book. If several keys of a book have the same update time, the first key is used.
     pub fn newest(&self) -> Vec<LadderQuote<'a>> {
         let mut sorted = self.newest.clone();

@@ -10,7 +10,7 @@ use schemas::{
     CandidateId, EasternDate, GameId, Line, MatchupGameDateId, PlayerId, Price, Team, Timestamp,
     fixture::{GameDate, VoidReason},
     identity::{NameMatch, NameRevision, NameRule},
-    market::{AvailabilityView, MarketView},
+    market::{AvailabilityView, MarketView, QuotedPlayer},
     observation::{GameStatus, InjuryMember, InjuryStatus, Quote, QuoteLine, Retraction},
     raw::Source,
 };
@@ -201,10 +201,17 @@ fn a_quote_is_parked_until_its_fixture_and_then_its_name_are_known() {
     assert_eq!(issued(&driver).known_at, at(12, 0), "the market must become known when the name match does");
 }
 #[test]
-fn a_name_that_became_known_after_tip_off_gives_no_market_of_that_game() {
-    let quoted = odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]);
-    let driver = driver_with(name_matches(Source::Oddsapi, at(22, 0)).into_iter().chain([quoted]));
-    assert_eq!(views(&driver), [None, None]);
+fn a_name_that_became_known_after_tip_off_gives_a_market_in_retrospect_only() {
+    let odds = odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]);
+    let driver = driver_with(name_matches(Source::Oddsapi, at(22, 0)).into_iter().chain([odds]));
+    let [issued, retrospective] = views(&driver);
+    let retrospective = retrospective.map(|view| (view.main, view.known_at));
+    assert_eq!((issued, retrospective), (None, Some((Line(2050), at(22, 0)))));
+    let Some(Out::QuotedPlayers(row)) = driver.row(&OutputKey::QuotedPlayers(quoted_id())) else {
+        panic!("a player whom a book quotes is listed")
+    };
+    let quoted = QuotedPlayer { player: PlayerId(1), known_at: at(22, 0), is_quoted: true };
+    assert_eq!((row.issued.as_slice(), row.retrospective.as_slice()), (&[][..], &[quoted][..]));
     assert_eq!(driver.parked(), []);
 }
 #[test]

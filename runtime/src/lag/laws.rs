@@ -84,7 +84,15 @@ fn partition_progress(
     end_offset: i64,
     unread: Option<Unread>,
 ) -> PartitionProgress {
-    PartitionProgress { topic: topic(policy), partition: 0, committed, log_start_offset, end_offset, unread }
+    PartitionProgress {
+        topic: topic(policy),
+        partition: 0,
+        committed,
+        is_start_deleted: false,
+        log_start_offset,
+        end_offset,
+        unread,
+    }
 }
 fn progress(partition_progress: PartitionProgress) -> ProcessorProgress {
     ProcessorProgress { processor: "games", has_active_members: true, partitions: vec![partition_progress] }
@@ -106,6 +114,16 @@ fn unread_records_deleted_from_a_stream_are_lost_data_and_from_a_table_are_not()
     };
     assert_eq!(status(Policy::Delete), Status::LosingData);
     assert_ne!(status(Policy::Compact), Status::LosingData);
+    // The same before the first commit, if the processor has to read the stream from its first record.
+    let first_read = |is_start_deleted| {
+        let partition = PartitionProgress {
+            is_start_deleted,
+            ..partition_progress(Policy::Delete, None, 50, 90, unread)
+        };
+        LagMonitor::default().sample(START, &[progress(partition)])[0].lag.status
+    };
+    assert_eq!(first_read(true), Status::LosingData);
+    assert_ne!(first_read(false), Status::LosingData);
 }
 #[test]
 fn an_offset_gap_is_not_lag() {

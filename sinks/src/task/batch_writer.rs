@@ -22,7 +22,7 @@ use crate::{
 use runtime::{
     Commit,
     clock::now,
-    engine::{DlqLimits, append_ledger_entry},
+    engine::{AcceptedRecords, DlqLimits, append_ledger_entry},
 };
 use schemas::ops::LedgerEntry;
 
@@ -70,9 +70,9 @@ impl BatchWriter {
             max_batch_records: None,
         }
     }
-    /// Starts counting rejected records from zero, with these DLQ limits.
-    pub fn reset_rejects(&mut self, limits: DlqLimits) {
-        self.rejects = RejectTracker::new(limits);
+    /// Starts counting rejected records from zero, with these DLQ limits, which do not apply to the accepted records.
+    pub fn reset_rejects(&mut self, limits: DlqLimits, accepted: AcceptedRecords) {
+        self.rejects = RejectTracker::new(limits, accepted);
     }
     /// Returns the maximum number of records per batch, if a batch was too large before.
     pub fn max_batch_records(&self) -> Option<usize> {
