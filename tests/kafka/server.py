@@ -129,8 +129,11 @@ def end(pid, folder):
         time.sleep(0.02)
 
 
-def wait(is_ready, pid, folder, log, seconds=90):
-    """Waits until `is_ready()` returns true. A server that ends or does not become ready is killed, and the end of its log is shown."""
+def wait(is_ready, pid, folder, log, seconds=600):
+    """Waits until `is_ready()` returns true. A server that ends or does not become ready is killed, and the end of its log is shown.
+
+    The time only ends a wait that would last forever: on a busy machine, a node of three takes minutes to start.
+    """
     deadline = time.monotonic() + seconds
     while is_alive(pid, folder) and time.monotonic() < deadline:
         with contextlib.suppress(OSError):
