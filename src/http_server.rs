@@ -63,6 +63,7 @@ pub fn start(
         health: probe(run_context.clone(), run),
         metrics: Arc::new(move || metrics.metrics.text().map_err(|error| error.to_string())),
         processors,
+        hosts: app.console().hosts.clone(),
     };
     let status_sampler = StatusSampler {
         lag_sampler: LagSampler::new(app)?,
@@ -78,7 +79,7 @@ pub fn start(
 /// Serves the console until the process ends.
 pub async fn serve(ConsoleServer { listener, console, .. }: ConsoleServer) {
     if let Err(error) = console::serve(listener, console, std::future::pending()).await {
-        tracing::error!(%error, "the HTTP server failed; the processors continue");
+        tracing::error!(%error, "the HTTP server did not start; the processors continue");
     }
 }
 

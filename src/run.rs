@@ -5,7 +5,7 @@
 mod status_log;
 
 use crate::{
-    app::{App, ConsoleAddress},
+    app::{App, ConsoleSettings},
     http_server::{self, ConsoleServer},
     pipeline::{Pipeline, Running},
     sink_target::SinkTarget,
@@ -159,13 +159,13 @@ fn stored_records(log: &mut dyn LogBackend, topics: &[TopicInfo]) -> Result<Acce
 
 /// Binds the console's address. A run that ends when it has caught up has a console only if the address is set explicitly.
 fn bind_console(
-    ConsoleAddress { address, is_explicit }: ConsoleAddress,
+    ConsoleSettings { address, is_explicit, .. }: &ConsoleSettings,
     until_caught_up: bool,
     observer: &mut dyn RunObserver,
 ) -> Result<Option<TcpListener>> {
-    let Some(address) = address.filter(|_| is_explicit || !until_caught_up) else { return Ok(None) };
+    let Some(address) = address.filter(|_| *is_explicit || !until_caught_up) else { return Ok(None) };
     match http_server::bind(address) {
-        Err(_) if !is_explicit => {
+        Err(_) if !*is_explicit => {
             observer.console_unavailable(address);
             Ok(None)
         }

@@ -10,8 +10,8 @@ use super::{
     header_style::HeaderStyle,
     key::{Group, Key},
     kind::{
-        Address, Choice, HostList, KeyFile, Kind, Name, NameOrHostName, Optional, OrEmpty, Path, Ratio,
-        SecretText, Switch, Text, Url, bytes, count, milliseconds, seconds,
+        Address, Choice, HostList, HostNames, KeyFile, Kind, Name, NameOrHostName, Optional, OrEmpty, Path,
+        Ratio, SecretText, Switch, Text, Url, bytes, count, milliseconds, seconds,
     },
     origin::Origin,
     table::config_keys,
@@ -78,6 +78,10 @@ config_keys! {
         /// is set explicitly.
         #[key(CONSOLE = "console", default = "127.0.0.1:8780")]
         console: Option<SocketAddr> => Optional(Address),
+        /// Host names, besides IP addresses and `localhost`, under which the page may be requested, for example behind a proxy. Metrics
+        /// and health may be requested under any name.
+        #[key(CONSOLE_HOSTS = "console-hosts", default = "")]
+        console_hosts: Vec<String> => HostNames,
     }
 
     Processors {
