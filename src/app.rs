@@ -247,7 +247,7 @@ fn pipeline_limits(config: &Config) -> PipelineLimits {
         sink_batch: BatchLimits {
             records: config.sink_max_records,
             bytes: config.sink_max_bytes,
-            age_ms: config.sink_max_age.as_millis() as i64,
+            age_ms: config.sink_max_age().as_millis() as i64,
         },
         reconcile_interval: config.sink_reconcile_interval,
         dlq: config.dlq_limits,

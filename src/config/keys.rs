@@ -125,9 +125,10 @@ config_keys! {
         /// Size at which a sink batch is closed.
         #[key(SINK_MAX_BYTES = "sink-max-bytes", default = "6291456")]
         sink_max_bytes: usize => bytes(1..=TEBIBYTE),
-        /// Age at which a sink batch is closed; at least 5000 for BigQuery unless `bigquery-endpoint` is set.
-        #[key(SINK_MAX_AGE_MS = "sink-max-age-ms", default = "15000")]
-        sink_max_age: Duration => milliseconds(0..=DAY_MS),
+        /// Age at which a sink batch is closed; empty: 1000 for SQLite, 15000 for BigQuery. At least 5000 for BigQuery unless
+        /// `bigquery-endpoint` is set.
+        #[key(SINK_MAX_AGE_MS = "sink-max-age-ms", default = "")]
+        sink_max_age: Option<Duration> => Optional(milliseconds(0..=DAY_MS)),
         /// Interval at which the warehouse is reconciled with the log; 0: never.
         #[key(SINK_RECONCILE_INTERVAL_S = "sink-reconcile-interval-s", default = "3600")]
         sink_reconcile_interval: Duration => seconds(0..=31_536_000),

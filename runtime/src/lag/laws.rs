@@ -22,7 +22,7 @@ fn sample(index: i64, written: i64, read: i64, age: i64) -> Sample {
     Sample { at, committed: read, end_offset: written, behind: written - read, oldest }
 }
 fn status_of(samples: impl Iterator<Item = Sample>) -> Status {
-    assess(&samples.collect::<Vec<_>>(), true).status
+    assess(&samples.collect::<Vec<_>>(), true, 0).status
 }
 const HOUR: i64 = 3_600_000;
 
@@ -39,9 +39,19 @@ fn a_micro_batch_in_progress_is_not_a_backlog() {
     );
 }
 #[test]
+fn records_that_wait_until_a_sink_batch_is_old_enough_are_no_backlog() {
+    // Nothing is committed during the window, and the oldest record waits for 14 to 24 s.
+    let samples: Vec<Sample> = (0..6).map(|i| sample(i, 100 + i, 0, 14_000 + 2_000 * i)).collect();
+    assert_eq!(assess(&samples, true, 15_000).status, Status::Ok);
+    assert_eq!(assess(&samples, true, 0).status, Status::Unknown);
+    // A batch that is not written although it is older than that is a backlog.
+    let stalled: Vec<Sample> = (0..30).map(|i| sample(i, 100, 0, 26_000 + 2_000 * i)).collect();
+    assert_eq!(assess(&stalled, true, 15_000).status, Status::Stalled);
+}
+#[test]
 fn a_shrinking_backlog_is_catching_up_with_an_estimated_end() {
     let samples: Vec<Sample> = (0..20).map(|i| sample(i, 100_000 + 100 * i, 1_100 * i, HOUR)).collect();
-    let lag = assess(&samples, true);
+    let lag = assess(&samples, true, 0);
     assert_eq!((lag.status, lag.trend), (Status::CatchingUp, Trend::Shrinking));
     // 81,000 records are unread; 550 per second are read, and 50 per second arrive.
     let Some(CatchUp::In(seconds)) = lag.catch_up else { panic!("{lag:?}") };
@@ -52,7 +62,7 @@ fn reading_less_than_arrives_is_falling_behind_after_a_window_and_not_before() {
     let reader = |i| sample(i, 5_000 + 1_000 * i, 10 * i, HOUR);
     assert_eq!(status_of((0..10).map(reader)), Status::Unknown);
     assert_eq!(status_of((0..30).map(reader)), Status::FallingBehind);
-    let lag = assess(&(0..30).map(reader).collect::<Vec<_>>(), true);
+    let lag = assess(&(0..30).map(reader).collect::<Vec<_>>(), true, 0);
     assert_eq!(lag.catch_up, Some(CatchUp::Never));
 }
 #[test]
