@@ -90,7 +90,7 @@ events! {
     Names = "names" [1, 2, 3] with [("NameMatch.revisions_in_retrospect", "null"), ("NameRevision.operator_link", "null")];
     Membership = "membership" [1];
     TeamMember = "team-member" [1];
-    GameFixtures = "game-fixtures" [1];
+    GameFixtures = "game-fixtures" [1, 2] with [("GameFixtures.scheduled_dates", "null")];
     Game = "game" [1, 2, 3] with [("Game.dates", "[]")];
     TeamGame = "team-game" [1, 2, 3] with [("TeamGame.revisions_in_retrospect", "null"), ("TeamGame.matchup", FIRST_MATCHUP), ("TeamGame.dates", "[]")];
     PlayerGame = "player-game" [1, 2, 3] with [("PlayerGame.revisions_in_retrospect", "null"), ("PlayerGame.matchup", FIRST_MATCHUP)];

@@ -14,8 +14,8 @@ use crate::{
     },
     feed::{Feed, Source},
     fixture::{
-        DateEnd, FinalPoints, FixtureRevision, GameDate, GameFixtures, ScoreRevision, StandingRevision,
-        VoidReason, Voided,
+        DateEnd, FinalPoints, FixtureRevision, GameDate, GameFixtures, ScheduledDates, ScoreRevision,
+        StandingRevision, VoidReason, Voided,
     },
     game::{Game, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
     identity::{NameMatch, NameRevision, NameRule, Names, OperatorLink},
@@ -210,8 +210,9 @@ objects! {
     FixtureRevision { known_at, fixture }
     FinalPoints { home, away }
     ScoreRevision { known_at, points }
+    ScheduledDates { known_at, dates }
     GameFixtures {
-        matchup, game, revisions, revisions_in_retrospect, scores, scores_in_retrospect, result, dates,
+        matchup, game, revisions, revisions_in_retrospect, scores, scores_in_retrospect, result, dates, scheduled_dates,
     }
     Game {
         game, home, away, date, tip_off, tip_estimated, called_off, known_at, status, home_points, away_points, home_players,

@@ -319,6 +319,35 @@ proptest! {
         }
     }
     #[test]
+    fn what_is_retracted_at_its_own_instant_leaves_no_trace(
+        polls in polls(),
+        fetches in fetches(),
+        retracted in any::<u16>(),
+    ) {
+        let is_retracted = |n: usize| retracted & (1 << (n % 16)) != 0;
+        let rows = |is_with: bool| {
+            let mut driver = ViewTestDriver::new(Markets);
+            Rows::new().first().into_iter().for_each(|input| _ = driver.put(input));
+            for (n, poll) in polls.iter().enumerate().filter(|(n, _)| is_with || !is_retracted(*n)) {
+                let retracted_at = if is_retracted(n) { Some(poll.at) } else { poll.retracted_at };
+                driver.put(observation(poll, false));
+                if retracted_at.is_some() {
+                    driver.put(observation(&Poll { retracted_at, ..poll.clone() }, true));
+                }
+            }
+            let is_used = |n: usize| is_with || !is_retracted(n + 8);
+            for (n, fetch) in fetches.iter().enumerate().filter(|(n, _)| is_used(*n)) {
+                let retracted = if is_retracted(n + 8) { Some(fetch.at) } else { fetch.retracted };
+                driver.put(fetch.observation(false));
+                if retracted.is_some() {
+                    driver.put(Fetch { retracted, ..fetch.clone() }.observation(true));
+                }
+            }
+            format!("{:#?}", driver.rows())
+        };
+        prop_assert_eq!(rows(true), rows(false));
+    }
+    #[test]
     fn a_poll_that_repeats_the_one_before_changes_no_row(polls in polls()) {
         let of_one_request = |poll| Poll { request: 0, event: 0, ..poll };
         let mut polls: Vec<Poll> = polls.into_iter().map(of_one_request).collect();

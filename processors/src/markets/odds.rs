@@ -11,7 +11,7 @@ use super::{
     odds_member::{Ladder, OddsMember, OddsRecord, OddsValue},
     update_index::UpdateIndex,
 };
-use crate::history::{Affected, Coverage, ListHistory, ObservationId};
+use crate::history::{Affected, AsOf, Coverage, ListHistory, ObservationId};
 use schemas::{
     EasternDate, PlayerId, Timestamp,
     observation::{OddsObservation, Provenance, Quote},
@@ -32,6 +32,8 @@ pub struct Event {
     book_names: OnceLock<BookNames>,
     /// Set when it is needed; reset if a book quotes another name, or a name refers to other players.
     shared_books: OnceLock<SharedBooks>,
+    /// This event as known since each retraction; built at first use, reset by each observation.
+    without_retracted: OnceLock<Vec<(Timestamp, Event)>>,
 }
 /// The indexes are left out, because they follow from the history and the names.
 impl fmt::Debug for Event {
@@ -73,6 +75,7 @@ impl Event {
         let mut names = if self.history.contains(id) { self.names() } else { Names::new() };
         let count = self.history.len();
         let merged = self.history.merge(&provenance, Coverage::except(complete, incomplete), members)?;
+        self.without_retracted = OnceLock::new();
         let is_appended = merged.touched == [id] && self.history.len() == count + 1;
         match self.history.record(id).filter(|_| is_appended) {
             Some(record) => self.extend_indexes(&record),
@@ -112,6 +115,19 @@ impl Event {
         self.index = OnceLock::new();
         self.book_names = OnceLock::new();
         self.shared_books = OnceLock::new();
+        self.without_retracted = OnceLock::new();
+    }
+    /// Returns the event as if the observations that are retracted as of an instant had never been made.
+    pub fn known(&self, as_of: AsOf) -> &Event {
+        if !self.history.has_retractions() {
+            return self;
+        }
+        let since = self.without_retracted.get_or_init(|| {
+            let histories = self.history.without_retracted();
+            histories.map(|(at, history)| (at, Event { history, ..Event::default() })).collect()
+        });
+        let made = since.partition_point(|(at, _)| as_of.counts_retraction_at(*at));
+        since[..made].last().map_or(self, |(_, event)| event)
     }
     fn extend_indexes(&mut self, record: &OddsRecord) {
         if let Some(index) = self.index.get_mut() {

@@ -57,6 +57,7 @@ impl<'a> PlayerQuotes<'a> {
     /// player's.
     pub fn add(&mut self, event: &'a Event, date: EasternDate, name: &str, name_known_at: Timestamp) {
         let cutoff = self.cutoff;
+        let event = event.known(cutoff.known());
         for member in event.ladders(date, name) {
             let changed_at = event.history.known_since(member, cutoff.known());
             let is_known = event.history.member(member, cutoff.known()).is_some();

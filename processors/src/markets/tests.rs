@@ -420,3 +420,16 @@ fn of_two_events_on_one_day_the_update_decides_also_if_a_poll_moves_nothing_else
     driver.put(of("e", 3, 2050, 3));
     assert_eq!((issued(&driver).main, issued(&driver).known_at), (Line(2050), at(10, 3)));
 }
+#[test]
+fn a_poll_that_is_retracted_at_its_own_instant_does_not_end_the_time_since_which_a_quote_is_known() {
+    let poll = |hour, line| observation(at(hour, 1), vec![quote("a", line, at(10, 0))]);
+    let wrong = poll(12, 2550);
+    let polls = [poll(11, 2450), wrong.clone(), poll(13, 2450)].map(In::Odds);
+    let driver = quoted(polls.into_iter().chain([retraction(&wrong, at(12, 1), false)]));
+    assert_eq!(issued(&driver).known_at, at(11, 1));
+    let Some(Out::QuotedPlayers(row)) = driver.row(&OutputKey::QuotedPlayers(quoted_id())) else {
+        panic!("no row");
+    };
+    let quoted = QuotedPlayer { player: PlayerId(1), known_at: at(11, 1), is_quoted: true };
+    assert_eq!(row.issued, [quoted]);
+}
