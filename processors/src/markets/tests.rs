@@ -1,7 +1,8 @@
 //! Tests of the rules for odds: bookmakers, time, absence, names.
 //!
 //! Invariant: there is one game, with tip-off at 19:30; the first of its teams has the only player: player 1, with the name "A".
-//! Not here: injury reports (`reports`), main lines (`main_line`).
+//! Not here: injury reports (`reports`), events of other pairs (`event_pairs`), main lines (`main_line`).
+mod event_pairs;
 mod reports;
 
 use super::*;
