@@ -39,7 +39,7 @@ impl FromStr for EventKey {
 
 /// The pair of teams that a fetch states for an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum StatedPair {
+enum StatedPair {
     /// One of the teams is not an NBA team.
     Other,
     Of(Matchup),

@@ -48,7 +48,7 @@ impl Tables {
             (observation.event.clone(), observation.date, observation.provenance.fetched_at);
         let is_only = !self.events.iter().any(|(other, event)| *other != id && event.has_date(date));
         // If the event was another pair's before, a fetch that only repeats the ladders may be the one from which on they count again.
-        let is_only = is_only && !self.event_pairs.contains_key(&id);
+        let is_only = is_only && !self.event_pairs.has_row(&id);
         let candidates = |date, name: &str, emit: &mut dyn FnMut(PlayerId)| {
             self.candidates(LookupName::in_odds(date, name), emit);
         };
@@ -132,10 +132,7 @@ impl Tables {
         invalidate: &mut dyn FnMut(OutputKey),
     ) -> StateChange {
         let MatchupEventId { matchup, event: id } = id;
-        match row {
-            Some(row) => _ = self.event_pairs.insert(id.clone(), row),
-            None => _ = self.event_pairs.remove(&id),
-        }
+        self.event_pairs.put(&id, row);
         let Some(event) = self.events.get(&id) else { return StateChange::RowReplaced };
         let mut players = PlayersByDay::new();
         for (date, name) in &event.names() {

@@ -7,15 +7,14 @@
 //! Invariant: every function with an argument `cutoff` uses only facts that were known before it; on the retrospective basis, the first
 //! revision of a day if none was known by then, and the first player of a name if it referred to nobody known by then.
 //! Not here: the handling of inputs (`markets`), which rows an input affects (`affected`), the rows (`market_rows`, `availability_rows`).
-use super::{odds::Event, reports::Reports};
+use super::{event_pair::EventPairs, odds::Event, reports::Reports};
 use crate::{
     history::{AsOf, Cutoff, Known},
     materialized_view::ParkedItem,
     name_lookup::{LookupRequest, NameLookups},
 };
 use schemas::{
-    EasternDate, GameId, Matchup, PlayerId, Team, Timestamp, features::Basis, fixture::GameDate,
-    market::OddsEvent, raw::Source,
+    EasternDate, GameId, Matchup, PlayerId, Team, Timestamp, features::Basis, fixture::GameDate, raw::Source,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +26,7 @@ pub struct Tables {
     pub(super) games: BTreeMap<GameId, Vec<GameDate>>,
     pub(super) events: BTreeMap<String, Event>,
     /// When each event belonged to this pair of teams; an event without a row always has.
-    pub(super) event_pairs: BTreeMap<String, OddsEvent>,
+    pub(super) event_pairs: EventPairs,
     pub(super) reports: Reports,
     pub(super) name_lookups: NameLookups,
 }
@@ -96,7 +95,7 @@ impl Tables {
         let (Some(event), Some(matchup)) = (self.events.get(id), self.matchup) else {
             return (0, Vec::new());
         };
-        if !self.is_of_matchup_now(id) {
+        if !self.event_pairs.is_of_matchup_now(id) {
             return (0, Vec::new());
         }
         let what = format!("odds of event {id}");

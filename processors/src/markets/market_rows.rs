@@ -58,7 +58,7 @@ impl<'a> QuotedDate<'a> {
         for QuotedName { id, event, name } in names.iter().filter(|_| is_on_day.content) {
             let name_known_at = self.tables.refers_since(self.lookup_name(name), player, cutoff);
             if let Some(name_known_at) = name_known_at {
-                let pair = self.tables.event_pair(id, cutoff);
+                let pair = self.tables.event_pairs.at(id, cutoff);
                 quotes.add((*event, pair), self.day, name, name_known_at);
             }
         }
@@ -69,7 +69,7 @@ impl<'a> QuotedDate<'a> {
     fn ends(&self, names: &[QuotedName<'a>]) -> Vec<Timestamp> {
         let mut ends = self.tables.day_instants(self.day);
         for QuotedName { id, event, name } in names {
-            ends.extend(self.tables.event_pair_instants(id));
+            ends.extend(self.tables.event_pairs.instants(id));
             ends.extend(event.history.retraction_instants());
             self.tables.name_instants(self.lookup_name(name), &mut |instant| ends.push(instant));
         }

@@ -421,3 +421,19 @@ fn of_two_events_on_one_day_the_update_decides_also_if_a_poll_moves_nothing_else
     driver.put(of("e", 3, 2050, 3));
     assert_eq!((issued(&driver).main, issued(&driver).known_at), (Line(2050), at(10, 3)));
 }
+#[test]
+fn a_repeated_poll_is_not_the_first_with_an_update_that_is_older_than_a_retracted_one() {
+    let without_lines = |book: &str, updated_at| Quote {
+        lines: Vec::new(),
+        complete: false,
+        ..quote(book, 2050, updated_at)
+    };
+    let wrong = observation(at(12, 0), vec![without_lines("betrivers", at(12, 0))]);
+    let quotes = vec![quote("betrivers", 2050, at(10, 30)), without_lines("unibet", at(10, 0))];
+    let poll = |minute| odds(at(19, minute), false, quotes.clone());
+    let retracted = retraction(&wrong, at(12, 0), false);
+    let mut driver = quoted([In::Odds(wrong), retracted, poll(0)]);
+    assert_eq!(issued(&driver).known_at, at(19, 0));
+    driver.put(poll(1));
+    assert_eq!(issued(&driver).known_at, at(19, 0));
+}

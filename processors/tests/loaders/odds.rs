@@ -74,10 +74,12 @@ fn a_market_without_an_update_time_has_that_of_its_book() {
 fn other_markets_are_ignored_and_foreign_events_are_out_of_scope() {
     let mut payload = event("Boston Celtics", "New York Knicks", vec![]);
     payload["bookmakers"][0]["markets"][0]["key"] = json!("player_rebounds");
-    assert_eq!(decode(Feed::OddsapiEventOdds, &payload), Default::default());
+    let loaded = decode(Feed::OddsapiEventOdds, &payload);
+    assert_eq!((loaded.rows, odds(&loaded).len(), names(&loaded).len()), (0, 0, 0));
     let outcomes = vec![outcome("Over", "Ann Archer", 105.0, 24.5), outcome("Over", "Bea Baker", 0.0, 24.5)];
     let loaded = decode(Feed::OddsapiEventOdds, &event("Real Madrid", "New York Knicks", outcomes));
-    assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.observations.len()), (2, 2, 0));
+    assert_eq!((loaded.rows, loaded.rows_out_of_scope), (2, 2));
+    assert_eq!((odds(&loaded).len(), names(&loaded).len()), (0, 0));
 }
 #[test]
 fn a_bad_outcome_affects_no_other_outcome_and_makes_only_the_ladder_of_its_player_incomplete() {
