@@ -194,7 +194,7 @@ macro_rules! decoders {
 }
 decoders! {
     schemas::raw::RawEvent, schemas::observation::GameObservation, schemas::observation::FinalBoxScoreObservation,
-    schemas::fixture::GameFixtures,
+    schemas::fixture::GameFixtures, schemas::observation::OddsEventObservation, schemas::market::OddsEvent,
     schemas::observation::BoxScoreObservation, schemas::observation::OddsObservation, schemas::observation::InjuryObservation,
     schemas::observation::RosterObservation, schemas::observation::NamesObservation, schemas::observation::LinkObservation,
     schemas::identity::Names, schemas::game::Game, schemas::game::TeamGame, schemas::game::PlayerGame,

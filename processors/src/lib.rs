@@ -18,6 +18,7 @@ pub mod memberships;
 pub mod name_lookup;
 pub mod name_resolver;
 pub mod names;
+pub mod odds_events;
 pub mod predictor;
 pub mod slate;
 pub mod team_form;

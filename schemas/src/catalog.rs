@@ -10,14 +10,14 @@ use crate::{
     game::{Game, PlayerGame, TeamGame},
     identity::Names,
     ids::{
-        CandidateId, MatchupGameDateId, MatchupGameId, MembershipId, NamesId, PlayerGameDateId,
-        PlayerMatchupGameId, TeamFormId, TeamGameId, TeamMemberId,
+        CandidateId, MatchupEventId, MatchupGameDateId, MatchupGameId, MembershipId, NamesId,
+        PlayerGameDateId, PlayerMatchupGameId, TeamFormId, TeamGameId, TeamMemberId,
     },
-    market::{Availability, Market, QuotedPlayers},
+    market::{Availability, Market, OddsEvent, QuotedPlayers},
     membership::{Membership, TeamMember},
     observation::{
         BoxScoreObservation, FinalBoxScoreObservation, GameObservation, InjuryObservation, LinkObservation,
-        NamesObservation, OddsObservation, RosterObservation,
+        NamesObservation, OddsEventObservation, OddsObservation, RosterObservation,
     },
     ops::{LedgerEntry, LogId, SinkBatchPlanned},
     prediction::Prediction,
@@ -83,6 +83,7 @@ events! {
     BoxScoreObservation = "box-score-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("BoxScoreObservation.is_final", "true")];
     FinalBoxScoreObservation = "final-box-score-observation" [1];
     OddsObservation = "odds-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("OddsObservation.incomplete_books", "[]"), ("Quote.complete", "true")];
+    OddsEventObservation = "odds-event-observation" [1];
     InjuryObservation = "injury-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("InjuryObservation.incomplete_teams", "[]"), ("InjuryObservation.not_submitted", "[]")];
     RosterObservation = "roster-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null")];
     NamesObservation = "names-observation" [1, 2, 3] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("NamesObservation.feed", "null"), ("NamesObservation.of_league", "false"), ("NamesObservation.suffix_matters", "[]")];
@@ -90,7 +91,8 @@ events! {
     Names = "names" [1, 2, 3] with [("NameMatch.revisions_in_retrospect", "null"), ("NameRevision.operator_link", "null")];
     Membership = "membership" [1];
     TeamMember = "team-member" [1];
-    GameFixtures = "game-fixtures" [1, 2] with [("GameFixtures.scheduled_dates", "null")];
+    GameFixtures = "game-fixtures" [1];
+    OddsEvent = "odds-event" [1];
     Game = "game" [1, 2, 3] with [("Game.dates", "[]")];
     TeamGame = "team-game" [1, 2, 3] with [("TeamGame.revisions_in_retrospect", "null"), ("TeamGame.matchup", FIRST_MATCHUP), ("TeamGame.dates", "[]")];
     PlayerGame = "player-game" [1, 2, 3] with [("PlayerGame.revisions_in_retrospect", "null"), ("PlayerGame.matchup", FIRST_MATCHUP)];
@@ -122,6 +124,7 @@ rows! {
     Membership => MembershipId, row, Some(MembershipId { player: row.player, team: row.team });
     TeamMember => TeamMemberId, row, Some(TeamMemberId { team: row.team, player: row.player });
     GameFixtures => MatchupGameId, row, Some(MatchupGameId { matchup: row.matchup, game: row.game });
+    OddsEvent => MatchupEventId, row, Some(MatchupEventId { matchup: row.matchup, event: row.event.clone() });
     Game => MatchupGameId, row, Some(MatchupGameId { matchup: Matchup::new(row.home, row.away)?, game: row.game });
     TeamGame => TeamGameId, row, Some(TeamGameId { team: row.team, game: row.game, matchup: row.matchup });
     PlayerGame => PlayerMatchupGameId, row, Some(PlayerMatchupGameId { player: row.player, game: row.game, matchup: row.matchup });

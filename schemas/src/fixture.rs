@@ -155,6 +155,5 @@ pub struct GameFixtures {
     pub dates: Vec<GameDate>,
     /// The dates for which the game had been scheduled by each instant: a date that only observations stated which are retracted by then does
     /// not count. `None` if they always are the dates of all revisions up to the instant.
-    #[serde(default)]
     pub scheduled_dates: Option<Vec<ScheduledDates>>,
 }

@@ -171,6 +171,28 @@ composite!(
     TeamFormId { matchup: Matchup, game: GameId, date: EasternDate, team: Team }
 );
 
+/// The id of a row about one event of the odds source and one of the pairs of teams that were stated for it, partitioned by the pair.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MatchupEventId {
+    pub matchup: Matchup,
+    /// The source's own id. It is the last part of the text, because it may contain any character.
+    pub event: String,
+}
+impl fmt::Display for MatchupEventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.matchup, self.event)
+    }
+}
+impl FromStr for MatchupEventId {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/');
+        let (matchup, event) =
+            parts.ok_or_else(|| format!("'{text}' is not a row id, expected matchup/event"))?;
+        Ok(MatchupEventId { matchup: matchup.parse()?, event: event.to_owned() })
+    }
+}
+
 /// The scope of a name lookup: the teams whose players a name is matched with. Its text is the partition key of the lookup results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -258,6 +280,11 @@ mod tests {
                 let id = NamesId { scope, team: second, source, date };
                 prop_assert_eq!(id.to_string().parse(), Ok(id));
             }
+        }
+        #[test]
+        fn the_key_of_an_event_parses_to_the_same_key_whatever_its_id_contains(event in ".*") {
+            let id = MatchupEventId { matchup: Matchup::FIRST, event };
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
         }
         #[test]
         fn a_game_id_that_parses_has_the_same_text_and_a_season_with_days(number in any::<u32>(), raw in any::<i64>()) {

@@ -30,8 +30,8 @@ pub mod wire;
 mod wire_error;
 
 pub use ids::{
-    CandidateId, GameId, MatchupGameDateId, MatchupGameId, MembershipId, NamesId, PlayerGameDateId, PlayerId,
-    PlayerMatchupGameId, RawId, Scope, TeamFormId, TeamGameId, TeamMemberId,
+    CandidateId, GameId, MatchupEventId, MatchupGameDateId, MatchupGameId, MembershipId, NamesId,
+    PlayerGameDateId, PlayerId, PlayerMatchupGameId, RawId, Scope, TeamFormId, TeamGameId, TeamMemberId,
 };
 pub use team::{Matchup, Team};
 pub use units::{EasternDate, Line, PlayingTime, Price, Season, Timestamp};

@@ -20,13 +20,16 @@ use crate::{
     game::{Game, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
     identity::{NameMatch, NameRevision, NameRule, Names, OperatorLink},
     ids::{GameId, PlayerId, RawId},
-    market::{Availability, AvailabilityView, Market, MarketView, QuotedPlayer, QuotedPlayers, TeamReported},
+    market::{
+        Availability, AvailabilityView, Market, MarketView, OddsEvent, OddsEventRevision, QuotedPlayer,
+        QuotedPlayers, TeamReported,
+    },
     membership::{Listing, Membership, MembershipHistory, MembershipRevision, TeamMember},
     observation::{
         BoxMember, BoxScoreObservation, BoxScoreStats, FinalBoxScoreObservation, Fixture, GameObservation,
         GameResult, GameStatus, InjuryMember, InjuryObservation, InjuryStatus, LinkObservation,
-        NamesObservation, OddsObservation, PlayerRef, Provenance, Quote, QuoteLine, Retraction, RosterMember,
-        RosterObservation,
+        NamesObservation, OddsEventObservation, OddsObservation, PlayerRef, Provenance, Quote, QuoteLine,
+        Retraction, RosterMember, RosterObservation,
     },
     ops::{LedgerEntry, LogId, SinkBatchPlanned},
     prediction::{
@@ -186,6 +189,7 @@ objects! {
     QuoteLine { line, over, under }
     Quote { book, name, updated_at, lines, complete }
     OddsObservation { event, home, away, commences_at, date, complete, quotes, provenance, incomplete_books }
+    OddsEventObservation { event, matchup, provenance }
     InjuryMember { team, name, status, reason }
     InjuryObservation {
         matchup, date, reported_at, complete, members, provenance, incomplete_teams, not_submitted,
@@ -236,6 +240,8 @@ objects! {
     Availability {
         player, game, date, matchup, issued, retrospective, issued_absent_since, retrospective_absent_since,
     }
+    OddsEventRevision { known_at, is_of_matchup }
+    OddsEvent { matchup, event, revisions, revisions_in_retrospect }
     QuotedPlayer { player, known_at, is_quoted }
     TeamReported { team, known_at, has_reported }
     QuotedPlayers { matchup, game, date, issued, retrospective, teams_reported_issued, teams_reported_retrospective }

@@ -20,6 +20,7 @@ use processors::{
     markets::{self, Markets},
     memberships::{self, Memberships},
     name_resolver::{self, NameResolver},
+    odds_events::OddsEvents,
     predictor::Predictor,
     slate::{self, Slate},
     team_form::{self, TeamForms},
@@ -39,6 +40,7 @@ pub fn topology(predictor: Predictor) -> Vec<Box<dyn ProcessorNode>> {
         memberships(),
         fixtures(),
         games(),
+        odds_events(),
         markets(),
         team_form(),
         slate(),
@@ -76,7 +78,8 @@ fn box_score_loader() -> Box<dyn ProcessorNode> {
 }
 fn odds_loader() -> Box<dyn ProcessorNode> {
     let odds = observations!(ODDS_OBSERVATIONS, Odds, |odds| matchup_key(odds.home, odds.away));
-    loader(&ODDS_LOADER, &t::RAW_ODDS, vec![odds, names()])
+    let events = observations!(ODDS_EVENT_OBSERVATIONS, OddsEvent, |event| event.event.clone());
+    loader(&ODDS_LOADER, &t::RAW_ODDS, vec![odds, events, names()])
 }
 fn roster_loader() -> Box<dyn ProcessorNode> {
     let outputs = vec![
@@ -158,11 +161,22 @@ fn games() -> Box<dyn ProcessorNode> {
     }))
 }
 
-/// Creates the processor `markets`: odds, injury reports, games, name lookup results → markets, availability, quoted players.
+/// Creates the processor `odds-events`: the pair of teams that each fetch states for an event → since when an event has belonged to a pair.
+fn odds_events() -> Box<dyn ProcessorNode> {
+    Box::new(MaterializedViewNode::new(
+        OddsEvents,
+        vec![stream(&t::ODDS_EVENT_OBSERVATIONS, |observation| observation)],
+        vec![Output::table(&t::ODDS_EVENTS, |row| Some(row))],
+        |_, key, _| key.parse().ok(),
+    ))
+}
+
+/// Creates the processor `markets`: odds, pairs of odds events, injury reports, games, name lookup results → markets, availability, quoted players.
 fn markets() -> Box<dyn ProcessorNode> {
     use markets::{In, Out, OutputKey};
     let inputs: Vec<Input<In>> = vec![
         stream(&t::ODDS_OBSERVATIONS, In::Odds),
+        table(&t::ODDS_EVENTS, In::Event),
         stream(&t::INJURY_OBSERVATIONS, In::Injury),
         table(&t::GAMES, In::Game),
         table(&t::NAMES, In::Names),

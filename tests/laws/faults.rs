@@ -185,7 +185,7 @@ fn newer_report(event: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
     vec![copy(event, format!("{}/newer", event.key), at, FetchOutcome::Complete, &payload)]
 }
 
-/// The odds source uses the id of an event for a game of another pair of teams.
+/// The odds source uses the id of an event for a game of another pair of teams; some of these responses are corrected later.
 fn event_of_other_pair(event: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
     let Ok(mut payload) = serde_json::from_str::<Value>(&event.payload) else { return Vec::new() };
     if payload.get("commence_time").is_none() {
@@ -193,7 +193,13 @@ fn event_of_other_pair(event: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
     }
     payload["home_team"] = json!(random.pick(&["Los Angeles Lakers", "Utah Jazz"]));
     let at = event.fetched_at.0 + random.pick(&[0, SECOND, HOUR]);
-    vec![copy(event, event.key.clone(), at, FetchOutcome::Complete, &payload)]
+    let mut events = vec![copy(event, event.key.clone(), at, FetchOutcome::Complete, &payload)];
+    if random.percent(40) {
+        let corrected_at = Timestamp(at + random.pick(&[0, SECOND, 600 * SECOND, 6 * HOUR]));
+        let (key, payload) = (event.key.clone(), event.payload.clone());
+        events.push(RawEvent::new(event.feed, key, corrected_at, event.outcome, payload));
+    }
+    events
 }
 
 /// A box score is fetched while its game is in progress, with the statistics of that time.

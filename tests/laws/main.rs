@@ -12,6 +12,7 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod embedded_log;
+mod event_pairs;
 mod faults;
 mod fixtures;
 mod group;

@@ -5,6 +5,7 @@
 //! Not here: that each candidate has one row (`accounting`), the lines of the quotes (crate `processors`).
 use crate::{
     accounting::{checked_content, restored_node},
+    event_pairs::EventPairs,
     harness::{Content, Schedule, run},
     histories::season_with_faults,
     log::{MemoryLog, partitions, read_all},
@@ -47,7 +48,7 @@ struct Counts {
     not_open: usize,
 }
 
-fn rows<E: Event>(content: &Content, topic: TopicInfo) -> Vec<E> {
+pub fn rows<E: Event>(content: &Content, topic: TopicInfo) -> Vec<E> {
     let rows = content.iter().filter(|((name, _), _)| *name == topic.name);
     rows.map(|(_, bytes)| wire::decode(bytes).unwrap()).collect()
 }
@@ -80,7 +81,13 @@ fn quoted_names(log: &mut MemoryLog, games: &[Game]) -> Vec<QuotedName> {
             }
         }
     }
+    let pairs = EventPairs::read(log);
+    let is_of_pair = |observation: &OddsObservation| {
+        Matchup::new(observation.home, observation.away)
+            == pairs.pair_before(&observation.event, Timestamp::DISTANT_FUTURE)
+    };
     let events = newest.into_values().filter(|observation| !retracted.contains(&observation.event));
+    let events = events.filter(is_of_pair);
     events.flat_map(|observation| names_of(&observation, games)).collect()
 }
 

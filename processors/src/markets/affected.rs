@@ -16,9 +16,11 @@ use super::{
 };
 use crate::materialized_view::{Effects, StateChange};
 use schemas::{
-    CandidateId, EasternDate, GameId, Matchup, MatchupGameDateId, NamesId, PlayerId, Timestamp,
+    CandidateId, EasternDate, GameId, Matchup, MatchupEventId, MatchupGameDateId, NamesId, PlayerId,
+    Timestamp,
     fixture::GameDate,
     identity::Names,
+    market::OddsEvent,
     observation::{InjuryObservation, OddsObservation},
     raw::Source,
 };
@@ -45,6 +47,8 @@ impl Tables {
         let (id, date, fetched_at) =
             (observation.event.clone(), observation.date, observation.provenance.fetched_at);
         let is_only = !self.events.iter().any(|(other, event)| *other != id && event.has_date(date));
+        // If the event was another pair's before, a fetch that only repeats the ladders may be the one from which on they count again.
+        let is_only = is_only && !self.event_pairs.has_row(&id);
         let candidates = |date, name: &str, emit: &mut dyn FnMut(PlayerId)| {
             self.candidates(LookupName::in_odds(date, name), emit);
         };
@@ -119,6 +123,24 @@ impl Tables {
                 self.reports.restore(date, reported_at, record);
             }
         }
+    }
+    /// Replaces the row that states when an event belonged to this pair of teams.
+    pub fn put_event(
+        &mut self,
+        id: MatchupEventId,
+        row: Option<OddsEvent>,
+        invalidate: &mut dyn FnMut(OutputKey),
+    ) -> StateChange {
+        let MatchupEventId { matchup, event: id } = id;
+        self.event_pairs.put(&id, row);
+        let Some(event) = self.events.get(&id) else { return StateChange::RowReplaced };
+        let mut players = PlayersByDay::new();
+        for (date, name) in &event.names() {
+            self.add_candidates(LookupName::in_odds(*date, name), *date, &mut players);
+        }
+        self.invalidate_quoted(&event.dates(), &players, &|_| true, invalidate);
+        invalidate(OutputKey::Event(matchup, id));
+        StateChange::RowReplaced
     }
     /// Replaces the dates of a game. A change of other fields affects no row.
     pub fn put_game(

@@ -1,12 +1,13 @@
 //! The odds and injury reports of one matchup, and the games and players to whom they refer as of a game's tip-off.
 //!
 //! An event or a report belongs to the game of its own day. No difference is tolerated: the odds source states an instant, whose Eastern
-//! day is certain, and a report states the Eastern day of the game.
+//! day is certain, and a report states the Eastern day of the game. An event belongs to this pair of teams only while no newer fetch states
+//! another pair for it.
 //!
 //! Invariant: every function with an argument `cutoff` uses only facts that were known before it; on the retrospective basis, the first
 //! revision of a day if none was known by then, and the first player of a name if it referred to nobody known by then.
 //! Not here: the handling of inputs (`markets`), which rows an input affects (`affected`), the rows (`market_rows`, `availability_rows`).
-use super::{odds::Event, reports::Reports};
+use super::{event_pair::EventPairs, odds::Event, reports::Reports};
 use crate::{
     history::{AsOf, Cutoff, Known},
     materialized_view::ParkedItem,
@@ -24,6 +25,8 @@ pub struct Tables {
     /// The dates of each game.
     pub(super) games: BTreeMap<GameId, Vec<GameDate>>,
     pub(super) events: BTreeMap<String, Event>,
+    /// When each event belonged to this pair of teams; an event without a row always has.
+    pub(super) event_pairs: EventPairs,
     pub(super) reports: Reports,
     pub(super) name_lookups: NameLookups,
 }
@@ -87,11 +90,14 @@ impl Tables {
     }
 
     /// Returns the number of parked observations of an event, and the parked items: the missing fixtures (the schedule entries of its game)
-    /// of days without a game, and the unresolved names of the other days.
+    /// of days without a game, and the unresolved names of the other days. Nothing of an event that is now another pair's is parked.
     pub fn parked_event(&self, id: &str) -> (u32, Vec<ParkedItem>) {
         let (Some(event), Some(matchup)) = (self.events.get(id), self.matchup) else {
             return (0, Vec::new());
         };
+        if !self.event_pairs.is_of_matchup_now(id) {
+            return (0, Vec::new());
+        }
         let what = format!("odds of event {id}");
         let mut days: BTreeMap<EasternDate, BTreeSet<&str>> = BTreeMap::new();
         for (member, _) in event.history.members(AsOf::LATEST) {

@@ -286,31 +286,32 @@ proptest! {
         revisions in revisions(),
     ) {
         let mut rows = Rows::new();
-        let mut driver = ViewTestDriver::new(Markets);
-        rows.first().into_iter().for_each(|input| _ = driver.put(input));
-        let mut inputs: Vec<(Timestamp, Vec<In>)> = Vec::new();
+        let mut drivers = Drivers::new();
+        rows.first().into_iter().for_each(|input| drivers.put(Arrival::Input(input)));
+        let mut inputs: Vec<(Timestamp, Vec<Arrival>)> = Vec::new();
         for poll in &polls {
-            inputs.push((poll.at, vec![observation(poll, false)]));
-            inputs.extend(poll.retracted_at.map(|at| (at, vec![observation(poll, true)])));
+            inputs.push((poll.at, arrivals(poll, false)));
+            inputs.extend(poll.retracted_at.map(|at| (at, arrivals(poll, true))));
         }
         for fetch in &fetches {
-            inputs.push((instant(fetch.at), vec![fetch.observation(false)]));
+            inputs.push((instant(fetch.at), vec![Arrival::Input(fetch.observation(false))]));
             let at = fetch.retracted.map(|at| instant(at.max(fetch.at)));
-            inputs.extend(at.map(|at| (at, vec![fetch.observation(true)])));
+            inputs.extend(at.map(|at| (at, vec![Arrival::Input(fetch.observation(true))])));
         }
         let mut revisions = revisions;
         revisions.sort_by_key(|(at, _)| *at);
         for (at, revision) in &revisions {
-            inputs.push((instant(*at), rows.revise(instant(*at), revision)));
+            let revised = rows.revise(instant(*at), revision).into_iter().map(Arrival::Input);
+            inputs.push((instant(*at), revised.collect()));
         }
         inputs.sort_by_key(|(at, _)| *at);
         let mut revisions = revisions.into_iter().peekable();
         let mut rows = Rows::new();
-        let mut before = issued(&driver);
+        let mut before = issued(&drivers.markets);
         for of_instant in inputs.chunk_by(|a, b| a.0 == b.0) {
             let (at, text) = (of_instant[0].0, format!("{of_instant:?}"));
-            of_instant.iter().flat_map(|(_, inputs)| inputs).for_each(|input| _ = driver.put(input.clone()));
-            let after = issued(&driver);
+            of_instant.iter().flat_map(|(_, inputs)| inputs).for_each(|input| drivers.put(input.clone()));
+            let after = issued(&drivers.markets);
             while let Some((_, revision)) = revisions.next_if(|(of, _)| instant(*of) == at) {
                 rows.revise(at, &revision);
             }
@@ -349,7 +350,7 @@ proptest! {
     }
     #[test]
     fn a_poll_that_repeats_the_one_before_changes_no_row(polls in polls()) {
-        let of_one_request = |poll| Poll { request: 0, event: 0, ..poll };
+        let of_one_request = |poll| Poll { request: 0, event: 0, is_of_other_pair: false, ..poll };
         let mut polls: Vec<Poll> = polls.into_iter().map(of_one_request).collect();
         polls.sort_by_key(|poll| (poll.at, poll.raw));
         let Some(last) = polls.last_mut() else { return Ok(()) };
@@ -377,6 +378,7 @@ fn poll_of(name: usize, at: usize, updated: usize, lines: Vec<QuoteLine>) -> In 
         raw: at as i64,
         request: 0,
         event: 0,
+        is_of_other_pair: false,
         date: day(1),
         complete: false,
         incomplete_book: None,

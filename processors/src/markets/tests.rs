@@ -1,7 +1,8 @@
 //! Tests of the rules for odds: bookmakers, time, absence, names.
 //!
 //! Invariant: there is one game, with tip-off at 19:30; the first of its teams has the only player: player 1, with the name "A".
-//! Not here: injury reports (`reports`), main lines (`main_line`).
+//! Not here: injury reports (`reports`), events of other pairs (`event_pairs`), main lines (`main_line`).
+mod event_pairs;
 mod reports;
 
 use super::*;
@@ -432,4 +433,20 @@ fn a_poll_that_is_retracted_at_its_own_instant_does_not_end_the_time_since_which
     };
     let quoted = QuotedPlayer { player: PlayerId(1), known_at: at(11, 1), is_quoted: true };
     assert_eq!(row.issued, [quoted]);
+}
+#[test]
+fn a_repeated_poll_is_not_the_first_with_an_update_that_is_older_than_a_retracted_one() {
+    let without_lines = |book: &str, updated_at| Quote {
+        lines: Vec::new(),
+        complete: false,
+        ..quote(book, 2050, updated_at)
+    };
+    let wrong = observation(at(12, 0), vec![without_lines("betrivers", at(12, 0))]);
+    let quotes = vec![quote("betrivers", 2050, at(10, 30)), without_lines("unibet", at(10, 0))];
+    let poll = |minute| odds(at(19, minute), false, quotes.clone());
+    let retracted = retraction(&wrong, at(12, 0), false);
+    let mut driver = quoted([In::Odds(wrong), retracted, poll(0)]);
+    assert_eq!(issued(&driver).known_at, at(19, 0));
+    driver.put(poll(1));
+    assert_eq!(issued(&driver).known_at, at(19, 0));
 }

@@ -165,6 +165,10 @@ fn assert_readable(observation: &Observation) -> Result<(), TestCaseError> {
             let updates = event.quotes.iter().map(|quote| quote.updated_at);
             (vec![event.date], updates.chain([event.commences_at]).collect(), None)
         }
+        Observation::OddsEvent(event) => {
+            assert_stored(event)?;
+            (vec![], vec![], None)
+        }
         Observation::Injury(report) => {
             assert_stored(report)?;
             (vec![report.date], vec![report.reported_at], None)
@@ -199,6 +203,7 @@ fn provenance_mut(observation: &mut Observation) -> &mut Provenance {
         Observation::BoxScore(list) => &mut list.provenance,
         Observation::FinalBoxScore(score) => &mut score.provenance,
         Observation::Odds(event) => &mut event.provenance,
+        Observation::OddsEvent(event) => &mut event.provenance,
         Observation::Injury(report) => &mut report.provenance,
         Observation::Roster(roster) => &mut roster.provenance,
         Observation::Names(names) => &mut names.provenance,
