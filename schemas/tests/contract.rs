@@ -1,6 +1,6 @@
 //! The wire contract: released schemas and round trips, whose results are compared with those of `apache-avro`.
 //!
-//! Invariant: the tests invent a second version of an event, because every released schema is at version 1.
+//! Invariant: the tests invent a second version of an event, so that a released version does not change what they check.
 //! Not here: schema ids of a registry (`binding`).
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use schemas::wire::Event;
