@@ -14,16 +14,25 @@ pub use check_result::{CheckResult, Failure, Verdict};
 pub use files::{log_damage, warehouse_damage};
 
 use crate::{
-    app::App, app::LogTarget, await_done::await_done, topology::topic_specs, warehouse::WarehouseTarget,
+    app::{App, LogTarget},
+    await_done::await_done,
+    continuity::{continuity, problem},
+    topology::topic_specs,
+    warehouse::WarehouseTarget,
 };
 use anyhow::Result;
 use kafka::check_kafka;
 use serde::Serialize;
-use sinks::reconciler::Reconciler;
+use sinks::{
+    continuity::{Continuity, lost_log},
+    reconciler::Reconciler,
+};
 use std::path::Path;
 
 /// The check that compares the rows of the warehouse with the log.
 const AGREEMENT: &str = "log and warehouse agree";
+/// The check that compares the newest batch of the warehouse with the newest plan of the log.
+const CONTINUITY: &str = "the log continues the batches of the warehouse";
 
 /// What an examination found.
 #[derive(Serialize)]
@@ -53,6 +62,7 @@ pub fn examine_quickly(app: &App) -> DoctorReport {
         if has_log && results.iter().all(|check| check.failure.is_none()) {
             let id = app.open_log_read_only().and_then(|mut log| Ok(log.existing_id()?));
             let owned = id.and_then(|id| check_warehouse(app, id.as_deref()));
+            let owned = owned.and_then(|()| check_log_is_not_empty(app));
             results.push(CheckResult::from_outcome("log and warehouse belong together", owned));
         }
         if !has_log {
@@ -100,7 +110,13 @@ pub fn examine(app: &App) -> DoctorReport {
     if can_read_log && has_predictor {
         processors::check_processors(app, &mut results);
         if is_owner {
-            results.extend(check_agreement(app));
+            let continuity = check_continuity(app);
+            // If the warehouse is to be written again, the games that differ are no other problem.
+            let is_continued = continuity.failure.is_none();
+            results.push(continuity);
+            if is_continued {
+                results.extend(check_agreement(app));
+            }
         }
     }
     let versions = format!(
@@ -144,6 +160,30 @@ fn check_warehouse(app: &App, log_id: Option<&str>) -> Result<()> {
         (Some(warehouse), Some(log_id)) => {
             Ok(await_done(|| warehouse.writer_state())?.check_writer(log_id, None)?)
         }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that the newest batch of the warehouse is the newest plan of the log, and that no written warehouse is missing.
+fn check_continuity(app: &App) -> CheckResult {
+    let check = || -> Result<Option<String>> {
+        let warehouse = app.warehouse().open_if_provisioned()?;
+        let mut log = app.open_log_read_only()?;
+        let continuity = continuity(log.as_mut(), warehouse.as_deref())?;
+        problem(app, log.as_mut(), continuity)
+    };
+    match check() {
+        Ok(problem) => CheckResult::from_problems(CONTINUITY, &Vec::from_iter(problem)),
+        Err(error) => CheckResult::from_outcome(CONTINUITY, Err(error)),
+    }
+}
+
+/// Checks that the log is not an empty one in the place of the log that filled the warehouse. Any other difference is mended by a run.
+fn check_log_is_not_empty(app: &App) -> Result<()> {
+    let Some(warehouse) = app.warehouse().open_if_provisioned()? else { return Ok(()) };
+    let mut log = app.open_log_read_only()?;
+    match continuity(log.as_mut(), Some(warehouse.as_ref()))? {
+        Continuity::LostLog => Err(lost_log().into()),
         _ => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ mod await_done;
 pub mod bench;
 pub mod cli;
 pub mod config;
+mod continuity;
 pub mod dead_letters;
 pub mod demo;
 pub mod doctor;

@@ -152,8 +152,13 @@ fn a_row_lost_in_the_warehouse_is_found_and_a_rebuild_restores_it() {
     assert!(message.contains(&game) && message.contains("fastbreak sink rebuild"), "{message}");
 
     run.json(&["sink", "rebuild", "--yes"]);
-    let rebuilding = run.json(&["audit"])["reconciliation"]["skipped"].clone();
+    let audit = run.run(&["audit"]);
+    let report: Value = serde_json::from_slice(&audit.stdout).unwrap();
+    let rebuilding = &report["reconciliation"]["skipped"];
     assert!(rebuilding.as_str().unwrap().contains("from the start"), "{rebuilding}");
+    // Nothing continues the rebuild, so the audit must not pass.
+    assert_eq!((audit.status.code(), &report["balanced"]), (Some(1), &false.into()));
+    assert!(report["problems"][0].as_str().unwrap().contains("`fastbreak run` completes it"), "{report:#}");
     run.catch_up();
     assert_eq!(run.content(), content);
 }

@@ -105,7 +105,7 @@ events! {
     Prediction = "prediction" [1, 2] with [("Prediction.voided", "null")];
     LedgerEntry = "ledger-entry" [1];
     LogId = "log-id" [1];
-    SinkBatchPlanned = "sink-batch-planned" [1];
+    SinkBatchPlanned = "sink-batch-planned" [1, 2] with [("SinkBatchPlanned.states_predecessor", "false"), ("SinkBatchPlanned.predecessor", "null")];
 }
 
 macro_rules! rows {

@@ -31,7 +31,7 @@ use crate::{
         NamesObservation, OddsEventObservation, OddsObservation, PlayerRef, Provenance, Quote, QuoteLine,
         Retraction, RosterMember, RosterObservation,
     },
-    ops::{LedgerEntry, LogId, SinkBatchPlanned},
+    ops::{LedgerEntry, LogId, SinkBatchPlanned, StoredSinkBatch},
     prediction::{
         LadderLine, LineSource, Predicted, Prediction, Recommendation, System, SystemOutcome,
         SystemPrediction, SystemSkip,
@@ -270,7 +270,8 @@ objects! {
         rows_out_of_scope, rows_repeated,
     }
     LogId { id }
-    SinkBatchPlanned { batch_id, ranges, records, reason, planned_at }
+    SinkBatchPlanned { batch_id, ranges, records, reason, planned_at, states_predecessor, predecessor }
+    StoredSinkBatch { batch_id, planned_at }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod lost_files;
 mod output;
 mod read_only;
 mod refusals;
+mod restored;
 mod running;
 mod secrets;
 mod status;

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     control_totals::ControlTotalsByGame,
     counters::Counters,
-    plan::{BatchId, BatchPlan},
+    plan::{BatchId, BatchPlan, StoredBatch},
     progress::Progress,
     record::{RowKey, SinkTopic},
     tables::{PREDICTIONS, TABLES},
@@ -141,6 +141,12 @@ impl Warehouse for Sqlite {
         self.counters.milliseconds += started.elapsed().as_millis() as u64;
         self.counters.add(&written);
         Ok(Progress::Done(written))
+    }
+
+    fn newest_batch(&self, epoch: i64) -> Result<Progress<Option<StoredBatch>>, WarehouseError> {
+        let newest = content::newest_batch(&self.db, epoch)?;
+        self.change_check.ensure_unchanged()?;
+        Ok(Progress::Done(newest))
     }
 
     fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError> {
