@@ -178,7 +178,7 @@ fn check_continuity(app: &App) -> CheckResult {
     }
 }
 
-/// Checks that the log is not an empty one in the place of the log that filled the warehouse. Any other difference is mended by a run.
+/// Checks that the log is not an empty one instead of the log that filled the warehouse. Any other difference is mended by a run.
 fn check_log_is_not_empty(app: &App) -> Result<()> {
     let Some(warehouse) = app.warehouse().open_if_provisioned()? else { return Ok(()) };
     let mut log = app.open_log_read_only()?;

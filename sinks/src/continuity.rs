@@ -1,6 +1,6 @@
 //! Continuity: whether the newest batch of a warehouse is the newest plan of its log, as the sink decides it at its start.
 //!
-//! A command reads the plan and the committed offsets before it asks the warehouse, and the plan once more afterwards. If the plan is the same,
+//! A command reads the plan and the committed offsets before it queries the warehouse, and reads the plan a second time afterwards. If the plan is the same,
 //! no other batch was stored in between. If a sink plans batches faster than this, it has decided itself that it may.
 //!
 //! Invariant: read-only; a sink that runs at the same time never causes a false problem.
@@ -18,7 +18,7 @@ use runtime::{LogBackend, RuntimeError};
 use schemas::{ops::SinkBatchPlanned, wire};
 
 /// What is wrong if a new epoch is needed.
-pub const DIVERGED: &str = "the newest batch of the warehouse is not the newest plan of this log: one of the two was put back from an older copy, or replaced";
+pub const DIVERGED: &str = "the newest batch of the warehouse is not the newest plan of this log: one of the two was restored from an older copy, or replaced";
 
 /// How often the plan is read again because a sink plans batches at the same time.
 const MAX_READS: usize = 8;
@@ -149,7 +149,7 @@ macro_rules! done {
     };
 }
 
-/// Asks the warehouse for its batches and decides; returns `None` if the writer state changed meanwhile.
+/// Reads the batches of the warehouse and decides; returns `None` if the writer state changed meanwhile.
 fn compare(
     log: &mut dyn LogBackend,
     log_id: &str,

@@ -1,7 +1,7 @@
 //! What the sink does first after a restart, decided from the newest plan in the log and the newest batch in the warehouse.
 //!
 //! A plan names its predecessor. So the newest batch in the warehouse is that of the newest plan, or the predecessor if that plan was not
-//! written; any other batch shows that the log or the warehouse was put back from an older copy, or replaced. Then offsets and batch ids no
+//! written; any other batch shows that the log or the warehouse was restored from an older copy, or replaced. Then offsets and batch ids no
 //! longer identify the same records in both, and only a new epoch, which writes all rows again, is correct.
 //!
 //! Invariant: the decision is a pure function. If it is not [`Recovery::Rebuild`], the warehouse has exactly the rows of the records up

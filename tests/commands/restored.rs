@@ -1,6 +1,6 @@
-//! A log or a warehouse that is put back from an older copy, or removed: what `audit`, `doctor` and the next run do.
+//! A log or a warehouse that is restored from an older copy, or removed: what `audit`, `doctor` and the next run do.
 //!
-//! Invariant: files are copied and put back only while no process has them open.
+//! Invariant: files are copied and restored only while no process has them open.
 //! Not here: random histories of copies and crashes (`tests/sink/restored.rs`), damage (`damage`).
 use crate::{
     common::{Fastbreak, season, text},
@@ -35,7 +35,7 @@ fn quick_doctor(data: &Fastbreak) -> Option<i32> {
 }
 
 #[test]
-fn after_a_log_is_put_back_the_next_run_writes_what_a_fresh_folder_has() {
+fn after_a_log_is_restored_the_next_run_writes_what_a_fresh_folder_has() {
     let lines = season();
     let third = lines.len() / 3;
     let data = Fastbreak::straight(&lines[..third]);
@@ -45,7 +45,7 @@ fn after_a_log_is_put_back_the_next_run_writes_what_a_fresh_folder_has() {
     data.catch_up();
     copy("log.db", backup.path(), data.folder.path());
     data.ingest(&lines[2 * third..]);
-    assert_named(&data, "put back from an older copy", "`fastbreak run` begins a new epoch");
+    assert_named(&data, "restored from an older copy", "`fastbreak run` begins a new epoch");
     assert_eq!(quick_doctor(&data), Some(0), "a run mends this");
     data.catch_up();
     let kept = [&lines[..third], &lines[2 * third..]].concat();
@@ -57,7 +57,7 @@ fn after_a_log_is_put_back_the_next_run_writes_what_a_fresh_folder_has() {
 }
 
 #[test]
-fn a_warehouse_that_is_removed_or_put_back_is_named_and_written_again() {
+fn a_warehouse_that_is_removed_or_restored_is_named_and_written_again() {
     let lines = season();
     let data = Fastbreak::straight(&lines[..lines.len() / 2]);
     let (backup, nothing) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -66,7 +66,7 @@ fn a_warehouse_that_is_removed_or_put_back_is_named_and_written_again() {
     data.catch_up();
     let expected = data.content();
     for (from, state, next) in [
-        (backup.path(), "put back from an older copy", "`fastbreak run` begins a new epoch"),
+        (backup.path(), "restored from an older copy", "`fastbreak run` begins a new epoch"),
         (nothing.path(), "there is no warehouse", "`fastbreak run` creates the warehouse"),
     ] {
         copy("warehouse.db", from, data.folder.path());

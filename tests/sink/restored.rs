@@ -1,5 +1,5 @@
 //! A law over random histories of a log and its warehouse: batches, crashes between plan, write and commit, offset resets, and copies of
-//! the log or of the warehouse that are put back, or a warehouse that is removed.
+//! the log or of the warehouse that are restored, or a warehouse that is removed.
 //!
 //! `TEST_LAW_SEED` replays one history, `TEST_LAW_CASES` sets their number.
 //! Invariant: the expected content is written from the start of a copy of the log, in an epoch that no plan has.
@@ -160,7 +160,7 @@ impl World {
 }
 
 #[test]
-fn whatever_is_put_back_the_next_run_writes_what_the_log_says_and_no_audit_passes_before() {
+fn whatever_is_restored_the_next_run_writes_what_the_log_says_and_no_audit_passes_before() {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let cases = number("TEST_LAW_CASES").unwrap_or(16);
     let seeds = number("TEST_LAW_SEED").map_or(1..=cases, |seed| seed..=seed);
@@ -200,7 +200,7 @@ fn a_log_and_a_warehouse_of_two_histories_with_equal_batch_ids_begin_a_new_epoch
 }
 
 #[test]
-fn a_crash_in_a_rebuild_before_a_log_is_put_back_leaves_no_row_of_the_lost_records() {
+fn a_crash_in_a_rebuild_before_a_log_is_restored_leaves_no_row_of_the_lost_records() {
     let data = part(12);
     let folder = data.folder.path();
     deliver(&data, None, 100, None).unwrap();
@@ -211,7 +211,7 @@ fn a_crash_in_a_rebuild_before_a_log_is_put_back_leaves_no_row_of_the_lost_recor
     let copied = tempfile::tempdir().unwrap();
     copy("log.db", folder, copied.path());
     append(&data, 1_000_001, |event, player| (event.player, event.name) = (player, "lost".into()));
-    // The rebuild is not finished when the log is put back.
+    // The rebuild is not finished when the log is restored.
     assert!(deliver(&data, None, 10_000, Some((CommitKind::Done, 0, Fault::NotCommitted))).is_err());
     copy("log.db", copied.path(), folder);
     deliver(&data, None, 100, None).unwrap();

@@ -167,7 +167,7 @@ impl BatchWriter {
         self.log.commit_offsets(&plan.next_offsets(), commit)?;
         Ok(WriteOutcome::Written)
     }
-    /// Asks the warehouse for the batch that it stored last in this epoch.
+    /// Reads from the warehouse which batch it stored last in this epoch.
     pub fn read_newest_stored(&mut self) -> Result<Option<StoredBatch>, SinkError> {
         let epoch = self.writer.epoch;
         self.warehouse.retry(|warehouse| warehouse.newest_batch(epoch))

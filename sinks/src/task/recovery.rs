@@ -65,7 +65,7 @@ fn recover(batch_writer: &mut BatchWriter, is_rebuilding: bool) -> Result<bool, 
     }
 }
 
-/// Asks the warehouse for its newest batch, and whether it has the batch of the newest plan.
+/// Reads from the warehouse its newest batch, and whether it has the batch of the newest plan.
 fn stored_batches(
     batch_writer: &mut BatchWriter,
     plan: Option<&BatchPlan>,
