@@ -39,7 +39,11 @@ impl Timestamp {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(timestamp) => EasternDate::from_civil(eastern().to_datetime(timestamp).date()),
             Err(_) if self.0 < 0 => EasternDate::MIN,
-            Err(_) => EasternDate::MAX,
+            // The time zone database ends two days before the calendar does; from there on, the offset is that of standard time.
+            Err(_) => {
+                let days = self.plus_hours(-STANDARD_TIME_HOURS).0.div_euclid(24 * Timestamp::HOUR);
+                EasternDate(i32::try_from(days).unwrap_or(i32::MAX)).clamped()
+            }
         }
     }
     /// True if the text is a date and time with a UTC offset, but its instant is beyond the years -9999 to 9999 (or in their first or last

@@ -92,8 +92,8 @@ impl Retractions {
         let newest = by_time.and_then(|by_time| by_time.range(..=as_of.retractions_until).next_back());
         newest.is_some_and(|(_, is_retracted)| *is_retracted)
     }
-    /// Returns the times after the fetch of a raw event at which it was retracted, or its retraction undone. What was fetched is not known before
-    /// it, so a retraction made at or before the fetch changes nothing.
+    /// Returns the times after the fetch of a raw event at which it was retracted, or its retraction undone. The event is not known before its
+    /// fetch, so a retraction made at or before the fetch changes nothing.
     pub fn changes_of(&self, raw: RawId, fetched_at: Timestamp) -> Vec<Timestamp> {
         let mut was_retracted = false;
         let mut changes = Vec::new();
