@@ -48,7 +48,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Starts the thread that samples the lag of all processors, and returns the console to serve. `run` are the names of the processors in
-/// this process.
+/// this process, and of the sink if it runs.
 ///
 /// # Errors
 /// If the model artifact cannot be loaded, the log cannot be opened or the thread cannot be started.

@@ -117,7 +117,6 @@ pub fn run_pipeline(app: &App, options: RunOptions<'_>, observer: &mut dyn RunOb
         }
     }
     let run_context = Arc::new(RunContext::default());
-    let processors = nodes.iter().map(|node| node.name()).collect();
     let listener = bind_console(app.console(), until_caught_up, observer)?;
     let accepted = if is_named(accept_dead_letters, sinks::SINK) {
         stored_records(storage.as_mut(), &sinks::subscription::INPUTS)?
@@ -133,6 +132,7 @@ pub fn run_pipeline(app: &App, options: RunOptions<'_>, observer: &mut dyn RunOb
     if sink.is_some() {
         subscriptions.push(sinks::subscription::subscription(&subscriptions));
     }
+    let processors = subscriptions.iter().map(|subscription| subscription.name).collect();
     let log_name = storage.name();
     let pipeline = Pipeline { storage, nodes, sink, until_caught_up };
     let running = pipeline.start(app.pipeline_limits(), run_context.clone())?;
