@@ -100,7 +100,7 @@ mod tests {
         for name in &used {
             assert!(listed.contains_key(name), "{name}");
         }
-        assert_eq!(listed.len(), topics::ALL.len() + 7 + 14);
+        assert_eq!(listed.len(), topics::ALL.len() + 9 + 16);
     }
     #[test]
     fn tables_that_are_read_as_streams_retain_superseded_rows_for_thirty_days() {
