@@ -239,14 +239,23 @@ impl LadderCells {
     }
 }
 
-/// Returns the hash of a row of the slate and its predictions, as `hash_prediction` computes it from a record.
+/// Returns the hash of a row of the slate and its predictions, as `hash_prediction` computes it from a record. It covers the columns of a
+/// system once, although each line of the system repeats them; `None` if the lines have different ones.
 fn hash_with_ladders(bytes: &mut Vec<u8>, slate: &[Cell<'_>], mut ladders: Vec<LadderCells>) -> Option<i64> {
     ladders.sort_by_key(|ladder| ladder.order);
     let mut all = slate.to_vec();
-    let mut system = None;
+    let mut first: Option<(usize, Vec<Cell<'static>>)> = None;
     for ladder in ladders {
-        if system.replace(ladder.order.0) != Some(ladder.order.0) {
-            all.extend(ladder.system);
+        match &first {
+            Some((position, system)) if *position == ladder.order.0 => {
+                if *system != ladder.system {
+                    return None;
+                }
+            }
+            _ => {
+                all.extend(ladder.system.iter().cloned());
+                first = Some((ladder.order.0, ladder.system));
+            }
         }
         all.extend(ladder.line);
     }
