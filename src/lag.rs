@@ -11,7 +11,6 @@ use runtime::{
     subscription::Subscription,
 };
 use serde::Serialize;
-use sinks::SINK;
 use std::{collections::BTreeMap, time::Duration};
 use topics::Offsets;
 
@@ -56,8 +55,7 @@ impl LagSampler {
     /// If the configured model artifact cannot be loaded or the log cannot be opened.
     pub fn new(app: &App) -> Result<LagSampler> {
         let subscriptions = app.subscriptions()?.to_vec();
-        let monitor = LagMonitor::new([(SINK, app.pipeline_limits().sink_batch.age_ms)]);
-        Ok(LagSampler { log: app.open_log_read_only()?, subscriptions, monitor })
+        Ok(LagSampler { log: app.open_log_read_only()?, subscriptions, monitor: LagMonitor::default() })
     }
     /// Returns the name of the log, to be shown to an operator.
     pub fn log_name(&self) -> String {

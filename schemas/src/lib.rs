@@ -15,7 +15,6 @@ pub mod game;
 pub mod identity;
 pub mod ids;
 pub mod market;
-pub mod membership;
 mod named_enum;
 pub mod observation;
 pub mod ops;
@@ -30,8 +29,8 @@ pub mod wire;
 mod wire_error;
 
 pub use ids::{
-    CandidateId, GameId, MatchupEventId, MatchupGameDateId, MatchupGameId, MembershipId, NamesId,
-    PlayerGameDateId, PlayerId, PlayerMatchupGameId, RawId, Scope, TeamFormId, TeamGameId, TeamMemberId,
+    CandidateId, GameId, MatchupGameDateId, MatchupGameId, NamesId, PlayerGameDateId, PlayerId,
+    PlayerMatchupGameId, RawId, Scope, TeamFormId, TeamGameId,
 };
 pub use team::{Matchup, Team};
 pub use units::{EasternDate, Line, PlayingTime, Price, Season, Timestamp};

@@ -48,6 +48,8 @@ pub struct RecentPlayer {
 #[avro_schema(namespace = "fastbreak")]
 pub struct RosteredPlayer {
     pub player: PlayerId,
+    /// When the newest roster that lists the player was fetched; always before tip-off.
+    pub since: Timestamp,
     pub born: Option<EasternDate>,
 }
 
@@ -76,17 +78,15 @@ pub struct TeamForm {
     pub retrospective: Option<Form>,
 }
 
-/// The evidence that a player may appear for one of the two teams of a game: recent appearances for this team, or a roster entry. Which
-/// team the player belongs to is decided from all teams (feature builder).
+/// The evidence that a player may appear for one of the two teams of a game: recent appearances for this team, or a roster entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct SideEvidence {
     pub team: Team,
     /// Tip-off of the player's last appearance in the team's last 10 games; `None` if the player appeared in none of them.
     pub last_game: Option<Timestamp>,
-    /// True if a roster or player list lists the player for this team.
-    #[serde(default)]
-    pub is_rostered: bool,
+    /// When the newest roster that lists the player was fetched, before tip-off; `None` if no such roster lists the player.
+    pub rostered: Option<Timestamp>,
     pub born: Option<EasternDate>,
 }
 

@@ -39,7 +39,6 @@ pub(crate) enum Decision {
     NotSubmitted,
     Retraction,
     Night,
-    WrongPair,
 }
 
 /// One stream of random numbers.

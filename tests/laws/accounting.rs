@@ -7,7 +7,6 @@ use crate::{
     group::new_node,
     harness::{Content, content},
     log::{TestLog, partitions, read_all},
-    sides::check_sides,
 };
 use fastbreak::topology::topology;
 use processors::predictor::Predictor;
@@ -127,6 +126,5 @@ pub fn checked_content(log: &mut impl TestLog) -> Content {
     check_ledger(log);
     let content = content(log);
     check_candidates(&content);
-    check_sides(&content);
     content
 }

@@ -15,4 +15,3 @@ mod fakebq;
 #[path = "../fault_injection/mod.rs"]
 mod fault_injection;
 mod pending;
-mod restored;

@@ -8,7 +8,6 @@ use super::{
     box_scores::{BoxScores, COLUMNS, box_score_stats},
     cell::Cell,
     dates,
-    json::Object,
     lists::MatchupLookups,
     loaded::Loaded,
     minutes::playing_time,
@@ -78,11 +77,11 @@ pub struct Row<'a> {
     #[serde(borrow)]
     plus_minus: Cell<'a>,
     #[serde(borrow)]
-    player: Object<Player<'a>>,
+    player: Player<'a>,
     #[serde(borrow)]
-    pub team: Object<TeamRef<'a>>,
+    pub team: TeamRef<'a>,
     #[serde(borrow)]
-    pub game: Object<Game<'a>>,
+    pub game: Game<'a>,
 }
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -113,7 +112,7 @@ pub struct Game<'a> {
 
 impl Row<'_> {
     pub fn member(self) -> Result<BoxMember, String> {
-        let Player { first_name, last_name } = &*self.player;
+        let Player { first_name, last_name } = &self.player;
         let name = full_name(first_name, "player.first_name", last_name, "player.last_name")?;
         let player = PlayerRef { name, nba: None };
         let Some(playing_time) = playing_time(&self.min, "min")? else {

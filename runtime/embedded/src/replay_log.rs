@@ -45,7 +45,10 @@ impl ReplayLog {
     pub fn open(folder: &Path, source: &Path) -> Result<Self, RuntimeError> {
         let source = Store::open_read_only(source)?;
         let own = EmbeddedLog::open(folder)?;
-        own.store().put_meta_if_absent(REPLAY_SOURCE, &source.id()?)?;
+        let store = own.store();
+        store.ok(store
+            .db
+            .execute("INSERT OR IGNORE INTO meta VALUES(?, ?)", [REPLAY_SOURCE, &source.id()?]))?;
         ReplayLog::new(own, source)
     }
     /// Opens both logs for reading.

@@ -5,7 +5,6 @@
 mod content;
 mod ddl;
 mod error;
-mod examine;
 mod migration;
 mod queries;
 mod query_copy;
@@ -13,7 +12,6 @@ mod snapshot;
 mod warehouse;
 mod write;
 
-pub use examine::{WarehouseExamination, examine};
 pub use queries::{Coverage, PlayerSlate, Span, SystemLine, WarehouseQueries};
 pub use query_copy::QueryCopy;
 pub use snapshot::Snapshot;

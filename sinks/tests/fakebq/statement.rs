@@ -22,7 +22,6 @@ pub enum Statement {
     Probe,
     WriterState,
     BatchRecord,
-    NewestBatch,
     ExistingKeys,
     ControlTotals,
     Acquire,
@@ -60,7 +59,6 @@ pub fn parse(text: &str, names: &Names) -> Option<Statement> {
     let fixed = [
         (sql::writer_state_sql(names), Statement::WriterState),
         (sql::batch_sql(names), Statement::BatchRecord),
-        (sql::newest_batch_sql(names), Statement::NewestBatch),
         (sql::existing_keys_sql(names), Statement::ExistingKeys),
         (sql::control_totals_sql(names), Statement::ControlTotals),
         (sql::acquire_sql(names), Statement::Acquire),

@@ -2,14 +2,12 @@
 //!
 //! The inputs are in `../shared/cases`; a test whose input does not exist is skipped with a message.
 //! Invariant: a case runs through the whole topology, from the lines of its file to the predictions.
-//! Not here: the values (`box_scores`, `odds_and_reports`, `schedules`, `names`, `sides`, `grades`, `files`).
+//! Not here: the values (`box_scores`, `odds_and_reports`, `schedules`, `names`, `files`).
 mod box_scores;
 mod files;
-mod grades;
 mod names;
 mod odds_and_reports;
 mod schedules;
-mod sides;
 
 use crate::{
     accounting::{check_candidates, check_ledger, restored_node},
