@@ -21,6 +21,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 STATE = "state.json"
+# Only ends a wait that would last forever: on a busy machine, a node of three takes minutes to start.
+LONGEST_WAIT_S = 600
 
 
 class Failure(Exception):
@@ -129,18 +131,15 @@ def end(pid, folder):
         time.sleep(0.02)
 
 
-def wait(is_ready, pid, folder, log, seconds=600):
-    """Waits until `is_ready()` returns true. A server that ends or does not become ready is killed, and the end of its log is shown.
-
-    The time only ends a wait that would last forever: on a busy machine, a node of three takes minutes to start.
-    """
-    deadline = time.monotonic() + seconds
+def wait(is_ready, pid, folder, log):
+    """Waits until `is_ready()` returns true. A server that ends or does not become ready is killed, and the end of its log is shown."""
+    deadline = time.monotonic() + LONGEST_WAIT_S
     while is_alive(pid, folder) and time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             if is_ready():
                 return
         time.sleep(0.1)
-    reason = f"is not ready after {seconds} s" if is_alive(pid, folder) else "ended while starting"
+    reason = f"is not ready after {LONGEST_WAIT_S} s" if is_alive(pid, folder) else "ended while starting"
     end(pid, folder)
     tail = "\n".join(Path(log).read_text(errors="replace").splitlines()[-25:])
     raise Failure(f"the server of {folder} {reason}; the end of its log {log}:\n{tail}")
