@@ -19,6 +19,7 @@ use crate::{
     warehouse::WarehouseTarget,
 };
 use anyhow::Result;
+use console::AllowedHosts;
 use processors::predictor::Predictor;
 use runtime::{
     LogBackend, ProcessorNode,
@@ -41,19 +42,21 @@ pub struct App {
     registry: RegistryConfig,
     topic_specs: Vec<TopicSpec>,
     pipeline_limits: PipelineLimits,
-    console: ConsoleAddress,
+    console: ConsoleSettings,
     learned_model: Option<PathBuf>,
     predictor: OnceLock<Predictor>,
     subscriptions: OnceLock<Vec<Subscription>>,
 }
 
-/// The address at which `run` serves status page, metrics and health.
-#[derive(Clone, Copy, Debug)]
-pub struct ConsoleAddress {
+/// Where `run` serves status page, metrics and health.
+#[derive(Clone, Debug)]
+pub struct ConsoleSettings {
     /// `None` if there is no console.
     pub address: Option<SocketAddr>,
     /// True if the address is set explicitly.
     pub is_explicit: bool,
+    /// Host names under which the page may be requested.
+    pub hosts: AllowedHosts,
 }
 
 impl App {
@@ -69,7 +72,11 @@ impl App {
             registry: config.registry.clone(),
             topic_specs: topic_specs::specs(config.replication.map(i32::from)),
             pipeline_limits: pipeline_limits(config),
-            console: ConsoleAddress { address: config.console, is_explicit: config.is_console_set() },
+            console: ConsoleSettings {
+                address: config.console,
+                is_explicit: config.is_console_set(),
+                hosts: AllowedHosts::new(config.console_hosts.clone()),
+            },
             learned_model: config.learned_model.clone(),
             predictor: OnceLock::new(),
             subscriptions: OnceLock::new(),
@@ -192,9 +199,9 @@ impl App {
     pub fn pipeline_limits(&self) -> PipelineLimits {
         self.pipeline_limits
     }
-    /// Returns the address at which `run` serves status page, metrics and health.
-    pub fn console(&self) -> ConsoleAddress {
-        self.console
+    /// Returns where `run` serves status page, metrics and health.
+    pub fn console(&self) -> &ConsoleSettings {
+        &self.console
     }
 
     /// Returns the path of the configured model artifact.
@@ -240,7 +247,7 @@ fn pipeline_limits(config: &Config) -> PipelineLimits {
         sink_batch: BatchLimits {
             records: config.sink_max_records,
             bytes: config.sink_max_bytes,
-            age_ms: config.sink_max_age.as_millis() as i64,
+            age_ms: config.sink_max_age().as_millis() as i64,
         },
         reconcile_interval: config.sink_reconcile_interval,
         dlq: config.dlq_limits,

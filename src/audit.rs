@@ -1,8 +1,9 @@
-//! Audit: check record accounting, list parked records, retracted events and content hashes, reconcile the warehouse with the log.
+//! Audit: check record accounting, list parked records, retracted events and content hashes, reconcile the warehouse with the log, and
+//! check that the log continues the batches of the warehouse.
 //!
 //! A parked record was read and saved by a processor, but needs a key (a fixture or a name) that does not exist yet.
 //! Invariant: read-only; processors that run at the same time never cause a false problem.
-//! Not here: the audit of one processor (`processor`), reconciliation (`sinks::reconciler`).
+//! Not here: the audit of one processor (`processor`), reconciliation (`sinks::reconciler`), the newest batch (`continuity`).
 mod names;
 mod parallel;
 mod processor;
@@ -11,9 +12,11 @@ mod report;
 pub use report::{Accounting, AuditReport, NameResolution, ParkedReport, TableContent};
 
 use crate::{
-    app::App,
+    app::{App, LogTarget},
     await_done::await_done,
+    continuity, doctor,
     retract::{self, RetractedEvent, Retractions},
+    warehouse::WarehouseTarget,
 };
 use anyhow::Result;
 use parallel::in_parallel;
@@ -43,14 +46,15 @@ pub fn audit(app: &App) -> Result<AuditReport> {
     }
     let mut processors: Vec<_> = audits.iter().map(|audit| audit.accounting.clone()).collect();
     processors.push(audit_sink(log.as_mut(), &ledger)?);
-    let (warehouse, reconciliation, problems) = match app.warehouse().open_read_only()? {
-        Some(warehouse) => (
-            warehouse_contents(warehouse.as_ref())?,
-            Some(reconcile(log.as_mut(), warehouse.as_ref())?),
-            owner_problems(log.as_mut(), warehouse.as_ref())?,
-        ),
-        None => (Vec::new(), None, Vec::new()),
+    let warehouse = app.warehouse().open_read_only()?;
+    let mut problems = batch_problems(app, log.as_mut(), warehouse.as_deref())?;
+    let (warehouse, reconciliation) = match &warehouse {
+        Some(warehouse) => {
+            (warehouse_contents(warehouse.as_ref())?, Some(reconcile(log.as_mut(), warehouse.as_ref())?))
+        }
+        None => (Vec::new(), None),
     };
+    problems.extend(damage(app)?);
     let has_mismatches =
         reconciliation.as_ref().is_some_and(|reconciliation| !reconciliation.mismatches.is_empty());
     Ok(AuditReport {
@@ -123,11 +127,41 @@ fn compare_published(
     Ok(())
 }
 
-/// Checks that no other log owns the warehouse: it would not be compared, and this log could not write to it.
-fn owner_problems(log: &mut dyn LogBackend, warehouse: &dyn Warehouse) -> Result<Vec<String>> {
-    let state = await_done(|| warehouse.writer_state())?;
-    let log_id = log.existing_id()?.unwrap_or_default();
-    Ok(state.check_writer(&log_id, None).err().map(|error| error.to_string()).into_iter().collect())
+/// Checks that the log continues the batches of the warehouse, and that no other log owns it: it would not be compared, and this log could
+/// not write to it.
+fn batch_problems(
+    app: &App,
+    log: &mut dyn LogBackend,
+    warehouse: Option<&dyn Warehouse>,
+) -> Result<Vec<String>> {
+    if let Some(warehouse) = warehouse {
+        let state = await_done(|| warehouse.writer_state())?;
+        let log_id = log.existing_id()?.unwrap_or_default();
+        if let Err(error) = state.check_writer(&log_id, None) {
+            return Ok(vec![error.to_string()]);
+        }
+    }
+    let continuity = continuity::continuity(log, warehouse)?;
+    Ok(continuity::problem(app, log, continuity)?.into_iter().collect())
+}
+
+/// Returns the damage of the files of log and warehouse, as far as they are files.
+fn damage(app: &App) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    if let LogTarget::Folder(folder) = app.log_target() {
+        problems.extend(
+            doctor::log_damage(folder)?.problems.into_iter().map(|problem| format!("log.db: {problem}")),
+        );
+    }
+    if let WarehouseTarget::Folder(folder) = app.warehouse()
+        && let Some(examination) = doctor::warehouse_damage(folder)?
+    {
+        problems.extend(examination.problems.into_iter().map(|problem| format!("warehouse.db: {problem}")));
+    }
+    if !problems.is_empty() {
+        problems.push("next: `fastbreak doctor` states what to do".into());
+    }
+    Ok(problems)
 }
 
 /// Reconciles warehouse and log.

@@ -5,10 +5,10 @@
 //! Not here: the commands themselves (one file each), exit codes (`outcome`).
 mod audit;
 mod bench;
-mod check;
 mod control_characters;
 mod demo;
 mod dlq;
+mod doctor;
 mod explain;
 mod grade;
 pub mod graph;
@@ -99,6 +99,10 @@ enum Command {
         /// Run only these processors
         #[arg(long, value_delimiter = ',', value_name = "NAME")]
         only: Vec<String>,
+        /// Make dead letters of all unusable records that these processors find among the records that are in the log when the run
+        /// starts; the DLQ limits apply to later records only
+        #[arg(long, value_delimiter = ',', value_name = "NAME")]
+        accept_dead_letters: Vec<String>,
     },
     /// Show the consumer lag of every processor, in records and in time
     Lag {
@@ -137,8 +141,12 @@ enum Command {
         #[arg(long)]
         mermaid: bool,
     },
-    /// Check configuration, log, schemas and warehouse before a run
-    Check,
+    /// Examine configuration, log, warehouse, schemas and processors; print one verdict, and the command that mends each failure
+    Doctor {
+        /// Check only where a run would do harm (for a service's start): damage, files that do not belong together, a wrong clock
+        #[arg(long)]
+        quick: bool,
+    },
     /// Inspect the configuration, or write an example of a configuration file
     Config {
         #[command(subcommand)]
@@ -289,8 +297,9 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
             demo::demo(&App::for_demo(&config, has_data_flag, seed), seed, output)
         }
         Command::Ingest { files } => ingest::ingest(&app, &files, output),
-        Command::Run { until_caught_up, only } => {
-            run::run(&app, RunOptions { until_caught_up, only: &only }, output)
+        Command::Run { until_caught_up, only, accept_dead_letters } => {
+            let accept_dead_letters = accept_dead_letters.as_slice();
+            run::run(&app, RunOptions { until_caught_up, only: &only, accept_dead_letters }, output)
         }
         Command::Lag { watch, partitions } => lag::lag(&app, watch, partitions, output),
         Command::Audit => audit::audit(&app, output),
@@ -299,7 +308,7 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
         Command::Coverage { date, players } => slate::coverage(&app, date, players, output),
         Command::Explain { player, date, game } => explain::explain(&app, (&player, date, game), output),
         Command::Graph { mermaid } => graph::graph(mermaid, output),
-        Command::Check => check::check(&app, output),
+        Command::Doctor { quick } => doctor::doctor(&app, quick, output),
         Command::Config { command } => match command {
             ConfigCommand::Show { origin } => show::config(&config, origin, output),
             ConfigCommand::Init { file } => init::init(file.or(cli.global.config), output),

@@ -1,14 +1,15 @@
-//! Dead letters: counting, showing and deleting them.
+//! Dead letters: their states, counting, showing and deleting them.
 //!
 //! Invariant: this file is a module root: it contains only `mod` and `pub use`.
 //! Not here: redriving (`redrive`), how a log stores dead letters (`runtime-kafka`, `runtime-embedded`).
-mod dismissal;
 mod list;
 mod purge;
 mod reasons;
 mod show;
+mod state;
 
-pub use list::{CodeCount, list};
+pub use list::{ListedReason, list};
 pub use purge::{PurgeReport, purge};
-pub use reasons::{ReasonCount, count_reasons};
+pub use reasons::{count_reasons, location};
 pub use show::{DeadLetterReport, NewestDeadLetters, show};
+pub use state::{DeadLetterState, states};

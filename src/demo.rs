@@ -62,7 +62,7 @@ pub fn demo(app: &App, seed: u64, observer: &mut dyn DemoObserver) -> Result<Dem
         ingest.line("demo", number as u64 + 1, event.to_jsonl().as_bytes())?;
     }
     observer.ingested(ingest.finish()?);
-    run::run_pipeline(app, RunOptions { until_caught_up: true, only: &[] }, observer)?;
+    run::run_pipeline(app, RunOptions { until_caught_up: true, ..RunOptions::default() }, observer)?;
     let queries = app.warehouse().reader()?;
     Ok(DemoReport {
         date: day.date.to_string(),

@@ -1,7 +1,7 @@
 //! The HTTP server of `run`: its address, the health of the process, and the thread that samples the lag.
 //!
-//! A process is live as long as it is not stopping. It is ready when every processor has restored its state store and has looked for new
-//! records at least once. The sampling thread has its own connection to the log; it samples all processors, including those that run in
+//! A process is live as long as it is not stopping. It is ready while every processor has its partitions, has restored its state store and
+//! has looked for new records at least once, and the sink is not stalled. The sampling thread has its own connection to the log; it samples all processors, including those that run in
 //! other processes.
 //! Invariant: the server listens only on the configured address. A failed sample removes the lag metrics instead of leaving old values.
 //! Not here: the HTTP routes and the page (crate `console`), assessing the lag (`runtime::lag`).
@@ -14,13 +14,15 @@ use anyhow::{Context, Result};
 use console::{Check, Console, Health, Probe, ProcessorStatus, ProcessorStatuses, Publisher};
 use runtime::{
     clock,
-    lag::{CatchUp, ProcessorLag, Status},
+    lag::{CatchUp, Lag, ProcessorLag, Status},
+    progress_board::{PartitionState, ProgressBoard},
     subscription::RunContext,
 };
+use sinks::SINK;
 use std::{
     collections::{BTreeMap, VecDeque},
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Length of the lag history on the status page.
@@ -46,7 +48,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Starts the thread that samples the lag of all processors, and returns the console to serve. `run` are the names of the processors in
-/// this process.
+/// this process, and of the sink if it runs.
 ///
 /// # Errors
 /// If the model artifact cannot be loaded, the log cannot be opened or the thread cannot be started.
@@ -58,16 +60,19 @@ pub fn start(
 ) -> Result<ConsoleServer> {
     let address = listener.local_addr()?;
     let (publisher, processors) = console::feed();
+    let sink_lag = run.contains(&SINK).then(SharedSinkLag::default);
     let metrics = run_context.clone();
     let console = Console {
-        health: probe(run_context.clone(), run),
+        health: probe(run_context.clone(), run, sink_lag.clone()),
         metrics: Arc::new(move || metrics.metrics.text().map_err(|error| error.to_string())),
         processors,
+        hosts: app.console().hosts.clone(),
     };
     let status_sampler = StatusSampler {
         lag_sampler: LagSampler::new(app)?,
         run_context: run_context.clone(),
         publisher,
+        sink_lag,
         history_samples: BTreeMap::new(),
         statuses: ProcessorStatuses::default(),
     };
@@ -78,25 +83,50 @@ pub fn start(
 /// Serves the console until the process ends.
 pub async fn serve(ConsoleServer { listener, console, .. }: ConsoleServer) {
     if let Err(error) = console::serve(listener, console, std::future::pending()).await {
-        tracing::error!(%error, "the HTTP server failed; the processors continue");
+        tracing::error!(%error, "the HTTP server did not start; the processors continue");
     }
 }
 
-/// Returns a function that determines the health of this process, with one check per processor.
-fn probe(run_context: Arc<RunContext>, processors: Vec<&'static str>) -> Probe {
+/// The lag of the sink in the newest sample that succeeded; `None` before the first one.
+type SharedSinkLag = Arc<Mutex<Option<Lag>>>;
+
+/// Returns a function that determines the health of this process, with one check per processor, and one for the lag of the sink.
+fn probe(
+    run_context: Arc<RunContext>,
+    processors: Vec<&'static str>,
+    sink_lag: Option<SharedSinkLag>,
+) -> Probe {
     Arc::new(move || {
         let check = |name: &&'static str| {
-            let state = run_context.board.idle_state(name);
-            let detail = match state {
-                None => "restoring",
-                Some(true) => "caught up",
-                Some(false) => "working",
-            };
-            Check { name: (*name).to_owned(), ok: state.is_some(), detail: detail.to_owned() }
+            let (ok, detail) = processor_health(&run_context.board, name);
+            Check { name: (*name).to_owned(), ok, detail: detail.to_owned() }
         };
-        let checks: Vec<Check> = processors.iter().map(check).collect();
+        let mut checks: Vec<Check> = processors.iter().map(check).collect();
+        if let Some(sink_lag) = &sink_lag {
+            checks.push(sink_lag_check(sink_lag.lock().unwrap_or_else(PoisonError::into_inner).as_ref()));
+        }
         Health { live: !run_context.is_stopping(), ready: checks.iter().all(|check| check.ok), checks }
     })
+}
+
+/// Returns whether a processor is ready, and what it does.
+fn processor_health(board: &ProgressBoard, name: &str) -> (bool, &'static str) {
+    match (board.partition_state(name), board.idle_state(name)) {
+        _ if board.is_stopped(name) => (false, "stopped at a DLQ limit"),
+        (PartitionState::Lost, _) => (false, "its partitions are lost"),
+        (PartitionState::Restoring, _) | (_, None) => (false, "restoring"),
+        (PartitionState::Restored, Some(true)) => (true, "caught up"),
+        (PartitionState::Restored, Some(false)) => (true, "working"),
+    }
+}
+
+/// Returns how current the warehouse is. A sink that is behind is ready unless it is stalled: requests need not wait for a backlog.
+fn sink_lag_check(lag: Option<&Lag>) -> Check {
+    let (ok, detail) = match lag {
+        None => (true, "not sampled yet".to_owned()),
+        Some(lag) => (lag.status != Status::Stalled, format!("{}: {}", lag.status.name(), lag.reason)),
+    };
+    Check { name: "sink-lag".into(), ok, detail }
 }
 
 /// Samples the lag periodically, for the metrics and the page.
@@ -104,6 +134,8 @@ struct StatusSampler {
     lag_sampler: LagSampler,
     run_context: Arc<RunContext>,
     publisher: Publisher,
+    /// `None` if this process does not run the sink.
+    sink_lag: Option<SharedSinkLag>,
     /// The samples of each processor: Unix time in milliseconds, and number of unread records.
     history_samples: BTreeMap<&'static str, VecDeque<(i64, i64)>>,
     statuses: ProcessorStatuses,
@@ -124,6 +156,10 @@ impl StatusSampler {
         match self.lag_sampler.sample() {
             Ok(LagSample { lags, dead_letters }) => {
                 self.run_context.metrics.record_lag(Some((&lags, &dead_letters)));
+                if let Some(sink_lag) = &self.sink_lag {
+                    let lag = lags.iter().find(|lag| lag.processor == SINK).map(|lag| lag.lag.clone());
+                    *sink_lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
+                }
                 let statuses = lags.iter().map(|lag| {
                     let history_samples = self.history_samples.entry(lag.processor).or_default();
                     history_samples.push_back((now.0, lag.lag.records));
@@ -201,4 +237,46 @@ fn inputs(processor: &ProcessorLag) -> Vec<console::Input> {
 /// Returns the greater of two ages; an unknown age (`None`) is ignored.
 fn max_age(first: Option<f64>, second: Option<f64>) -> Option<f64> {
     first.into_iter().chain(second).reduce(f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime::lag::Trend;
+
+    #[test]
+    fn a_processor_is_ready_while_it_has_its_partitions_and_has_looked_for_records() {
+        let board = ProgressBoard::default();
+        assert_eq!(processor_health(&board, "games"), (false, "restoring"));
+        board.set_partition_state("games", PartitionState::Restored);
+        assert_eq!(processor_health(&board, "games"), (false, "restoring"));
+        board.set_idle("games", false);
+        assert_eq!(processor_health(&board, "games"), (true, "working"));
+        board.set_idle("games", true);
+        assert_eq!(processor_health(&board, "games"), (true, "caught up"));
+        board.set_partition_state("games", PartitionState::Lost);
+        assert_eq!(processor_health(&board, "games"), (false, "its partitions are lost"));
+        board.set_partition_state("games", PartitionState::Restoring);
+        assert_eq!(processor_health(&board, "games"), (false, "restoring"));
+        board.set_partition_state("games", PartitionState::Restored);
+        board.set_stopped("games");
+        assert_eq!(processor_health(&board, "games"), (false, "stopped at a DLQ limit"));
+    }
+    #[test]
+    fn a_sink_that_is_behind_is_ready_and_a_stalled_one_is_not() {
+        let lag = |status| Lag {
+            status,
+            reason: "40,701 records unread".into(),
+            records: 40_701,
+            seconds: Some(90.0),
+            trend: Trend::Shrinking,
+            in_rate: None,
+            out_rate: None,
+            catch_up: None,
+        };
+        let check = sink_lag_check(Some(&lag(Status::CatchingUp)));
+        assert_eq!((check.ok, check.detail.as_str()), (true, "catching_up: 40,701 records unread"));
+        assert!(!sink_lag_check(Some(&lag(Status::Stalled))).ok);
+        assert!(sink_lag_check(None).ok);
+    }
 }

@@ -1,23 +1,28 @@
 //! Ingest: append scraper events to the raw topics.
 //!
 //! A line is `{"source","feed","key","fetched_at","outcome"?,"payload"}`; the payload is stored byte for byte. A line
-//! in another format, with an unknown (source, feed) or with an impossible fetch time becomes a dead letter.
+//! in another format, with an unknown (source, feed) or with an impossible fetch time becomes a dead letter. A line above the limit of an
+//! event is refused: it is counted and named, and nothing of it is stored.
 //! Invariant: an event is identified by source, feed, key, fetch time and content, so ingesting it again appends nothing, unless its outcome
-//! says more than before. Every line is counted as new, known or dead letter. No line becomes a retraction.
-//! Not here: decoding of payloads (the loaders), ingesting files (`files`), reading their lines (`line_reader`).
+//! says more than before. Every line is counted as new, known, dead letter or too large. No line becomes a retraction.
+//! Not here: decoding of payloads (the loaders), ingesting files (`files`), reading their lines (`line_reader`), deciding whether a file has
+//! events at all (`first_lines`).
 mod file_form;
 pub mod files;
+mod first_lines;
 pub mod line_reader;
 
+use crate::reasons::ReasonCounts;
 use anyhow::Result;
+use first_lines::FirstLines;
 use processors::loader::{JsonError, check_fetch_time, parse_json};
 use runtime::{Commit, LogBackend, RawEventRecord, clock, engine::dlq_topic};
 use schemas::{
     Timestamp,
-    raw::{DeadLetter, Feed, FetchOutcome, RawEvent, RejectCode},
+    raw::{DeadLetter, Feed, FetchOutcome, RawEvent, RejectCode, size_reason},
     wire::Encoder,
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use topics::{TopicPartition, partition_of, raw_topic};
 
@@ -44,11 +49,19 @@ pub struct Ingested {
     /// The first line that became a dead letter: its file, its number, the code and the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_dead_letter: Option<String>,
+    /// The dead letters by code and reason.
+    #[serde(serialize_with = "most_frequent_first", skip_serializing_if = "has_no_reasons")]
+    pub reasons: ReasonCounts,
+    /// Lines above the limit of an event, of which nothing is stored.
+    pub too_large: u64,
+    /// The first such line: its file, its number, its size and the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_too_large: Option<String>,
 }
 impl Ingested {
-    /// True if any line is not an event of a known feed.
-    pub fn has_dead_letters(&self) -> bool {
-        self.dead_letters > 0
+    /// True if every line is an event of a known feed within the limit.
+    pub fn is_complete(&self) -> bool {
+        self.dead_letters == 0 && self.too_large == 0
     }
     pub fn add(&mut self, other: Ingested) {
         self.lines += other.lines;
@@ -56,7 +69,16 @@ impl Ingested {
         self.known += other.known;
         self.dead_letters += other.dead_letters;
         self.first_dead_letter = self.first_dead_letter.take().or(other.first_dead_letter);
+        self.reasons.append(other.reasons);
+        self.too_large += other.too_large;
+        self.first_too_large = self.first_too_large.take().or(other.first_too_large);
     }
+}
+fn most_frequent_first<S: Serializer>(reasons: &ReasonCounts, serializer: S) -> Result<S::Ok, S::Error> {
+    reasons.most_frequent_first().serialize(serializer)
+}
+fn has_no_reasons(reasons: &ReasonCounts) -> bool {
+    *reasons == ReasonCounts::default()
 }
 
 #[derive(Deserialize)]
@@ -153,9 +175,11 @@ fn dead_letter(code: RejectCode, reason: String, origin: &str, number: u64, line
     }
 }
 
-/// Appends lines to the log, in commits of about 1 MiB.
+/// Appends the lines of one file to the log, in commits of about 1 MiB. Nothing is committed before the first lines have shown that the
+/// file has events.
 pub struct Ingest<'a> {
     log: &'a mut dyn LogBackend,
+    first_lines: FirstLines,
     encoder: Encoder,
     events: Vec<RawEventRecord>,
     dead_letters: Vec<DeadLetter>,
@@ -167,6 +191,7 @@ impl<'a> Ingest<'a> {
         let encoder = Encoder::new::<RawEvent>();
         Ingest {
             log,
+            first_lines: FirstLines::default(),
             encoder,
             events: Vec::new(),
             dead_letters: Vec::new(),
@@ -177,7 +202,7 @@ impl<'a> Ingest<'a> {
     /// Adds a line of a file; a blank line is skipped, also one that consists of a byte order mark.
     ///
     /// # Errors
-    /// If the log fails.
+    /// If the log fails, or the first lines show that the file has no events; nothing of it is stored then.
     pub fn line(&mut self, origin: &str, number: u64, line: &[u8]) -> Result<()> {
         let content = line.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(line);
         if content.iter().all(u8::is_ascii_whitespace) {
@@ -187,23 +212,39 @@ impl<'a> Ingest<'a> {
         self.bytes += line.len();
         match accept(line, clock::now()) {
             Ok(event) => {
-                self.events.push(record(event, &mut self.encoder)?);
+                self.first_lines.accept();
+                match event.check_size() {
+                    Ok(()) => self.events.push(record(event, &mut self.encoder)?),
+                    Err(reason) => self.count_too_large(origin, number, &reason),
+                }
             }
             Err((code, reason)) => {
+                self.first_lines.reject(content, code, &reason)?;
                 self.total.dead_letters += 1;
+                let location = || format!("{origin}:{number}");
                 let first = &mut self.total.first_dead_letter;
-                first.get_or_insert_with(|| format!("{origin}:{number}: {code}: {reason}"));
+                first.get_or_insert_with(|| format!("{}: {code}: {reason}", location()));
+                self.total.reasons.add(code, &reason, location);
                 self.dead_letters.push(dead_letter(code, reason, origin, number, line));
             }
         }
         if self.bytes > BATCH_BYTES { self.flush() } else { Ok(()) }
     }
-    /// Commits the events and dead letters added so far.
+    /// Refuses a line of this size, which is above the limit.
+    pub fn too_large_line(&mut self, origin: &str, number: u64, bytes: u64) {
+        self.total.lines += 1;
+        self.count_too_large(origin, number, &size_reason(bytes));
+    }
+    fn count_too_large(&mut self, origin: &str, number: u64, reason: &str) {
+        self.total.too_large += 1;
+        self.total.first_too_large.get_or_insert_with(|| format!("{origin}:{number}: {reason}"));
+    }
+    /// Commits the events and dead letters added so far; nothing while the first lines have not shown that the file has events.
     ///
     /// # Errors
     /// If the log fails.
     pub fn flush(&mut self) -> Result<()> {
-        if self.events.is_empty() && self.dead_letters.is_empty() {
+        if !self.first_lines.have_shown_events() || self.events.is_empty() && self.dead_letters.is_empty() {
             return Ok(());
         }
         let mut commit = Commit::default();
@@ -223,6 +264,7 @@ impl<'a> Ingest<'a> {
     /// # Errors
     /// If the log fails.
     pub fn finish(mut self) -> Result<Ingested> {
+        self.first_lines.accept();
         self.flush()?;
         Ok(self.total)
     }

@@ -11,6 +11,7 @@ use runtime::{
     subscription::Subscription,
 };
 use serde::Serialize;
+use sinks::SINK;
 use std::{collections::BTreeMap, time::Duration};
 use topics::Offsets;
 
@@ -55,7 +56,8 @@ impl LagSampler {
     /// If the configured model artifact cannot be loaded or the log cannot be opened.
     pub fn new(app: &App) -> Result<LagSampler> {
         let subscriptions = app.subscriptions()?.to_vec();
-        Ok(LagSampler { log: app.open_log_read_only()?, subscriptions, monitor: LagMonitor::default() })
+        let monitor = LagMonitor::new([(SINK, app.pipeline_limits().sink_batch.age_ms)]);
+        Ok(LagSampler { log: app.open_log_read_only()?, subscriptions, monitor })
     }
     /// Returns the name of the log, to be shown to an operator.
     pub fn log_name(&self) -> String {

@@ -43,16 +43,21 @@ impl Pipeline {
     /// # Errors
     /// If the supervisor cannot start.
     pub fn start(self, limits: PipelineLimits, run_context: Arc<RunContext>) -> Result<Running> {
-        let sink_config = |dates| SinkConfig {
+        let sink_config = |dates, accepted| SinkConfig {
             limits: limits.sink_batch,
             dates,
             until_caught_up: self.until_caught_up,
             reconcile_interval: limits.reconcile_interval,
             dlq_limits: limits.dlq,
+            accepted,
         };
         let subscriptions = Subscription::from_nodes(&self.nodes);
         let sink_task = self.sink.map(|target| {
-            let task = sink_task(target.warehouse.factory(), run_context.clone(), sink_config(target.dates));
+            let task = sink_task(
+                target.warehouse.factory(),
+                run_context.clone(),
+                sink_config(target.dates, target.accepted),
+            );
             (sinks::subscription::subscription(&subscriptions), task)
         });
         let custom_tasks = sink_task.into_iter().collect();

@@ -1,23 +1,18 @@
 //! Redrive: producing the original records of dead letters again.
 //!
 //! Redrive appends the original record of a dead letter to its topic again or, for a dead letter of `ingest`, ingests its line again. A
-//! record that is rejected again becomes a new dead letter with a higher redrive count. A consumer group per reject code stores committed
-//! offsets: dead letters below them were redriven, so a redrive after a crash continues where the last one stopped. Dead letters
-//! that were redriven [`MAX_REDRIVES`] times have separate committed offsets: they are redriven only with `--force`.
+//! record that its loader rejects again becomes a new dead letter with a higher redrive count. Dead letters that were redriven
+//! [`MAX_REDRIVES`] times are redriven only with `--force`. Which dead letters were redriven follows from the log, so a redrive after a
+//! crash continues where the last one stopped.
 //! Invariant: a dry run changes nothing.
-//! Not here: why a record is rejected (the loaders, `ingest`), counting and deleting dead letters (`dead_letters`).
+//! Not here: why a record is rejected (the loaders, `ingest`), counting and deleting dead letters, and their states (`dead_letters`).
 mod append;
-mod group;
 mod pending;
 
 pub use append::RedriveSummary;
-pub use group::{MAX_REDRIVES, REDRIVE_GROUP_PREFIX};
+pub use pending::MAX_REDRIVES;
 
-use crate::{
-    app::App,
-    dead_letters::{ReasonCount, count_reasons},
-    topology::ensure_dlq_owner,
-};
+use crate::{app::App, dead_letters::count_reasons, reasons::ReasonCount, topology::ensure_dlq_owner};
 use anyhow::Result;
 use schemas::raw::RejectCode;
 use serde::Serialize;
@@ -39,6 +34,7 @@ pub struct RedriveReport {
     pub processor: String,
     pub dry_run: bool,
     pub reasons: Vec<ReasonCount>,
+    /// Number of dead letters that are skipped because they were redriven before, or are resolved or dismissed.
     pub already_redriven: usize,
     /// Number of dead letters that are skipped because they were redriven [`MAX_REDRIVES`] times.
     pub redrive_limit_reached: usize,
@@ -63,7 +59,11 @@ pub fn redrive(app: &App, processor: &str, options: RedriveOptions) -> Result<Re
     let reasons = count_reasons(pending.dead_letters());
     let (already_redriven, redrive_limit_reached) = (pending.already_redriven, pending.at_redrive_limit);
     let summary = if options.dry_run {
-        RedriveSummary { dead_letters: pending.dead_letters().count(), ..RedriveSummary::default() }
+        RedriveSummary {
+            dead_letters: pending.records.len(),
+            still_rejected: pending.still_rejected,
+            ..RedriveSummary::default()
+        }
     } else {
         append::append(log.as_mut(), processor, pending)?
     };

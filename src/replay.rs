@@ -25,7 +25,12 @@ use crate::{
 use anyhow::Result;
 use manifest::{Replay, refused, subscriptions_of};
 use progress::ProgressSampler;
-use runtime::{ProcessorNode, inspect, subscription::RunContext};
+use runtime::{
+    ProcessorNode,
+    engine::{AcceptedRecords, DlqLimits},
+    inspect,
+    subscription::RunContext,
+};
 use sinks::DateRange;
 use std::{sync::Arc, time::Instant};
 
@@ -50,7 +55,7 @@ pub fn run(
     listener: ProgressListener<'_>,
 ) -> Result<ReplayReport> {
     let started = Instant::now();
-    let ReplayRequest { namespace, dates, nodes } = request;
+    let ReplayRequest { namespace, dates, mut nodes } = request;
     ensure_resumable(app, namespace, dates)?;
     if let Some(kafka_config) = app.log_target().replay_kafka(namespace) {
         // The raw topics must exist before a topic of the namespace is created.
@@ -63,7 +68,13 @@ pub fn run(
     let subscriptions = subscriptions_of(&nodes);
     let replay = Replay::new(namespace, dates, app.warehouse().kind(), &subscriptions);
     replay.save(app)?;
-    let sink = Some(SinkTarget { warehouse: app.replay_warehouse(namespace), dates: Some(dates) });
+    // The live processors have passed these records already, so unusable ones among them were accepted.
+    nodes.iter_mut().for_each(|node| node.set_dlq_limits(DlqLimits::OFF));
+    let sink = Some(SinkTarget {
+        warehouse: app.replay_warehouse(namespace),
+        dates: Some(dates),
+        accepted: AcceptedRecords::default(),
+    });
     let pipeline = Pipeline { storage, nodes, sink, until_caught_up: true };
     let mut sampler = ProgressSampler::new(listener);
     let running = pipeline.start(app.pipeline_limits(), run_context)?;

@@ -5,7 +5,7 @@
 mod status_log;
 
 use crate::{
-    app::{App, ConsoleAddress},
+    app::{App, ConsoleSettings},
     http_server::{self, ConsoleServer},
     pipeline::{Pipeline, Running},
     sink_target::SinkTarget,
@@ -13,7 +13,9 @@ use crate::{
 };
 use anyhow::Result;
 use runtime::{
-    LogBackend, inspect,
+    LogBackend,
+    engine::AcceptedRecords,
+    inspect,
     subscription::{RunContext, Subscription},
 };
 use serde::Serialize;
@@ -23,14 +25,17 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use topics::TopicInfo;
 
 /// What to run, and until when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct RunOptions<'a> {
     /// True if the run ends when every processor and the sink have caught up.
     pub until_caught_up: bool,
     /// Names of the processors to run; empty for all processors and the sink.
     pub only: &'a [String],
+    /// Names of the processors that accept any number of unusable records among those that are in the log when the run starts.
+    pub accept_dead_letters: &'a [String],
 }
 
 /// The record counts that a run committed, by processor.
@@ -96,27 +101,38 @@ pub fn run(app: &App, options: RunOptions<'_>, observer: &mut dyn RunObserver) -
 /// # Errors
 /// If a name in `only` is unknown, the log or the console's address is not available, or a processor or the sink fails.
 pub fn run_pipeline(app: &App, options: RunOptions<'_>, observer: &mut dyn RunObserver) -> Result<()> {
-    let RunOptions { until_caught_up, only } = options;
+    let RunOptions { until_caught_up, only, accept_dead_letters } = options;
     let mut nodes = app.build_processors()?;
     let names: Vec<&str> = nodes.iter().map(|node| node.name()).chain([sinks::SINK]).collect();
-    if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
-        return Err(UnknownProcessor::new(unknown, &names).into());
-    }
-    let is_selected = |name: &str| only.is_empty() || only.iter().any(|selected| selected == name);
+    ensure_known(only, &names)?;
+    let with_dlq = nodes.iter().filter(|node| node.kind().has_dlq()).map(|node| node.name());
+    ensure_known(accept_dead_letters, &with_dlq.chain([sinks::SINK]).collect::<Vec<_>>())?;
+    let is_selected = |name: &str| only.is_empty() || is_named(only, name);
+    let mut storage = app.open_log()?;
     nodes.retain(|node| is_selected(node.name()));
     for node in &mut nodes {
         node.set_dlq_limits(app.pipeline_limits().dlq);
+        if is_named(accept_dead_letters, node.name()) {
+            node.accept_records(stored_records(storage.as_mut(), &node.inputs())?);
+        }
     }
     let run_context = Arc::new(RunContext::default());
-    let processors = nodes.iter().map(|node| node.name()).collect();
     let listener = bind_console(app.console(), until_caught_up, observer)?;
-    let sink =
-        is_selected(sinks::SINK).then(|| SinkTarget { warehouse: app.warehouse().clone(), dates: None });
+    let accepted = if is_named(accept_dead_letters, sinks::SINK) {
+        stored_records(storage.as_mut(), &sinks::subscription::INPUTS)?
+    } else {
+        AcceptedRecords::default()
+    };
+    let sink = is_selected(sinks::SINK).then(|| SinkTarget {
+        warehouse: app.warehouse().clone(),
+        dates: None,
+        accepted,
+    });
     let mut subscriptions = Subscription::from_nodes(&nodes);
     if sink.is_some() {
         subscriptions.push(sinks::subscription::subscription(&subscriptions));
     }
-    let storage = app.open_log()?;
+    let processors = subscriptions.iter().map(|subscription| subscription.name).collect();
     let log_name = storage.name();
     let pipeline = Pipeline { storage, nodes, sink, until_caught_up };
     let running = pipeline.start(app.pipeline_limits(), run_context.clone())?;
@@ -128,15 +144,28 @@ pub fn run_pipeline(app: &App, options: RunOptions<'_>, observer: &mut dyn RunOb
     watch(running, observer, status_log)
 }
 
+fn is_named(names: &[String], name: &str) -> bool {
+    names.iter().any(|selected| selected == name)
+}
+fn ensure_known(names: &[String], known: &[&str]) -> Result<(), UnknownProcessor> {
+    let unknown = names.iter().find(|name| !known.contains(&name.as_str()));
+    unknown.map_or(Ok(()), |unknown| Err(UnknownProcessor::new(unknown, known)))
+}
+/// Returns the records that are in these topics now.
+fn stored_records(log: &mut dyn LogBackend, topics: &[TopicInfo]) -> Result<AcceptedRecords> {
+    let names: Vec<&str> = topics.iter().map(|topic| topic.name).collect();
+    Ok(AcceptedRecords::below(log.end_offsets(&names)?))
+}
+
 /// Binds the console's address. A run that ends when it has caught up has a console only if the address is set explicitly.
 fn bind_console(
-    ConsoleAddress { address, is_explicit }: ConsoleAddress,
+    ConsoleSettings { address, is_explicit, .. }: &ConsoleSettings,
     until_caught_up: bool,
     observer: &mut dyn RunObserver,
 ) -> Result<Option<TcpListener>> {
-    let Some(address) = address.filter(|_| is_explicit || !until_caught_up) else { return Ok(None) };
+    let Some(address) = address.filter(|_| *is_explicit || !until_caught_up) else { return Ok(None) };
     match http_server::bind(address) {
-        Err(_) if !is_explicit => {
+        Err(_) if !*is_explicit => {
             observer.console_unavailable(address);
             Ok(None)
         }

@@ -4,6 +4,7 @@
 //! warehouse.
 //! Not here: opening a warehouse (`warehouse`), filtering by date (crate `sinks`).
 use crate::warehouse::WarehouseTarget;
+use runtime::engine::AcceptedRecords;
 use sinks::DateRange;
 
 /// Destination of a sink task.
@@ -11,4 +12,6 @@ pub struct SinkTarget {
     pub warehouse: WarehouseTarget,
     /// The sink writes only the games of these dates; `None` if it writes all games.
     pub dates: Option<DateRange>,
+    /// Records that do not count for the DLQ limits.
+    pub accepted: AcceptedRecords,
 }

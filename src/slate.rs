@@ -3,10 +3,14 @@
 //! A candidate is a player who may appear for one of the teams of a game.
 //! Invariant: every candidate is counted under exactly one eligibility.
 //! Not here: queries of the warehouse (crate `sinks`), tables (`cli::slate`).
-use crate::app::App;
+use crate::{app::App, names::resolution};
 use anyhow::Result;
-use runtime::inspect;
-use schemas::{EasternDate, fixture::GameDate, game::Game, observation::GameStatus};
+use processors::names::Resolution;
+use runtime::{LogReader, inspect};
+use schemas::{
+    EasternDate, Scope, Timestamp, fixture::GameDate, game::Game, identity::NameRevision,
+    observation::GameStatus, raw::Source,
+};
 use serde::Serialize;
 use sinks::sqlite::{Coverage, PlayerSlate};
 use std::collections::BTreeMap;
@@ -16,6 +20,20 @@ use std::collections::BTreeMap;
 pub struct StatusReport {
     pub date: String,
     pub games: Vec<GameRow>,
+    /// When the newest fact about any game became known; `None` if the log has no game.
+    pub known_at: Option<String>,
+    /// Number of games whose tip-off was before `known_at` and that have no result.
+    pub games_without_result: usize,
+    /// The names that a book quotes on the date and that refer to no player, sorted. The quotes are parked.
+    pub names_without_player: Vec<QuotedName>,
+}
+/// A name that a book quotes for a game of two teams.
+#[derive(Serialize)]
+pub struct QuotedName {
+    pub name: String,
+    pub teams: String,
+    /// `ambiguous` or `unknown`.
+    pub result: &'static str,
 }
 impl StatusReport {
     /// True if data of any game is missing or inconsistent.
@@ -32,6 +50,8 @@ pub struct GameRow {
     pub tip_off: String,
     pub tip_estimated: bool,
     pub state: &'static str,
+    /// True if the tip-off was before the newest fact about any game, and there is no result.
+    pub is_without_result: bool,
     pub score: Option<String>,
     pub players: i32,
     pub candidates: usize,
@@ -56,6 +76,8 @@ struct CandidateCount {
 pub fn status(app: &App, date: EasternDate) -> Result<StatusReport> {
     let mut log = app.open_log_read_only()?;
     let games = inspect::table(log.as_mut(), &topics::GAMES, |_| true)?;
+    let known_at = newest_known_at(log.as_mut())?;
+    let names_without_player = names_without_player(log.as_mut(), date)?;
     let mut counts: BTreeMap<String, CandidateCount> = BTreeMap::new();
     for player in app.warehouse().reader()?.slate(date)? {
         let count = counts.entry(player.game_id).or_default();
@@ -68,14 +90,56 @@ pub fn status(app: &App, date: EasternDate) -> Result<StatusReport> {
     let mut games: Vec<GameRow> = dates
         .filter(|(_, game_date)| game_date.date == date)
         .map(|(game, game_date)| {
-            game_row(game, game_date, counts.get(&game.game.to_string()).copied().unwrap_or_default())
+            let count = counts.get(&game.game.to_string()).copied().unwrap_or_default();
+            game_row(game, game_date, count, known_at)
         })
         .collect();
     games.sort_by_key(|game| (game.problems.is_empty(), game.tip_off.clone(), game.game_id.clone()));
-    Ok(StatusReport { date: date.to_string(), games })
+    Ok(StatusReport {
+        date: date.to_string(),
+        games_without_result: games.iter().filter(|game| game.is_without_result).count(),
+        games,
+        known_at: known_at.map(|known_at| known_at.to_string()),
+        names_without_player,
+    })
 }
 
-fn game_row(game: &Game, game_date: &GameDate, count: CandidateCount) -> GameRow {
+/// Returns when the newest fact about any game became known: its fixture, its result, or a box score.
+fn newest_known_at(log: &mut dyn LogReader) -> Result<Option<Timestamp>> {
+    let rows = inspect::table(log, &topics::TEAM_GAMES, |_| true)?;
+    Ok(rows.iter().filter_map(|row| Some(row.revisions.last()?.known_at)).max())
+}
+
+/// Returns the names that a book quotes on a date and that refer to no player, by the latest results of their lookups.
+fn names_without_player(log: &mut dyn LogReader, date: EasternDate) -> Result<Vec<QuotedName>> {
+    let of_date = format!("/{}/{date}", Source::Oddsapi);
+    let mut latest: BTreeMap<(String, String), Vec<NameRevision>> = BTreeMap::new();
+    for row in inspect::table(log, &topics::NAMES, |key| key.ends_with(&of_date))? {
+        let Ok(Scope::Matchup(matchup)) = row.scope.parse::<Scope>() else { continue };
+        for name_match in row.matches {
+            let revisions = latest.entry((name_match.name, matchup.to_string())).or_default();
+            revisions.extend(name_match.revisions.last().cloned());
+        }
+    }
+    let names = latest.into_iter().filter_map(|((name, teams), revisions)| {
+        let result = match resolution(Source::Oddsapi, &revisions) {
+            Resolution::Player(..) | Resolution::Nobody => return None,
+            Resolution::Ambiguous(_) => "ambiguous",
+            Resolution::Unknown => "unknown",
+        };
+        Some(QuotedName { name, teams, result })
+    });
+    Ok(names.collect())
+}
+
+fn game_row(
+    game: &Game,
+    game_date: &GameDate,
+    count: CandidateCount,
+    known_at: Option<Timestamp>,
+) -> GameRow {
+    let has_result = game.status == GameStatus::Final || game.home_players + game.away_players > 0;
+    let has_passed = known_at.is_some_and(|known_at| game_date.tip_off < known_at);
     let score = game.away_points.zip(game.home_points).filter(|_| game_date.stands());
     let state = match (&game_date.end, game.status) {
         (Some(end), _) => end.reason.name(),
@@ -90,6 +154,7 @@ fn game_row(game: &Game, game_date: &GameDate, count: CandidateCount) -> GameRow
         tip_off: game_date.tip_off.to_string(),
         tip_estimated: game_date.tip_estimated,
         state,
+        is_without_result: game_date.stands() && has_passed && !has_result,
         score: score.map(|(away, home)| format!("{away}–{home}")),
         players: if game_date.stands() { game.home_players + game.away_players } else { 0 },
         candidates: count.candidates,

@@ -34,7 +34,7 @@ fn a_wrong_configuration_exits_with_2_and_opens_nothing() {
         (vec![("FASTBREAK_LOG", "a=b=c")], vec!["run"], "FASTBREAK_LOG = 'a=b=c'"),
         (
             vec![],
-            vec!["--warehouse", "oracle", "check"],
+            vec!["--warehouse", "oracle", "doctor"],
             "warehouse = 'oracle' (flag warehouse): must be sqlite or",
         ),
         (vec![], vec!["--config", "wrong.toml", "run"], "wrong.toml:3: unknown key 'batch-byte'"),
@@ -53,7 +53,7 @@ fn a_setting_that_the_kafka_client_rejects_exits_with_2_and_is_named() {
         ("FASTBREAK_KAFKA_LINGR_MS", "1", "kafka.lingr.ms is not valid"),
         ("FASTBREAK_KAFKA_LINGER_MS", "soon", "kafka.linger.ms is not valid"),
     ] {
-        for command in ["lag", "check"] {
+        for command in ["lag", "doctor"] {
             let output = run(folder.path(), &[(variable, value)], &["--brokers", "127.0.0.1:1", command]);
             let (code, message) = code_and_message(&output);
             let message = message + &String::from_utf8_lossy(&output.stdout);
@@ -65,8 +65,8 @@ fn a_setting_that_the_kafka_client_rejects_exits_with_2_and_is_named() {
 #[test]
 fn a_warehouse_without_its_project_exits_with_2_and_names_the_key() {
     let folder = tempfile::tempdir().unwrap();
-    // The run creates the log, without which `check` and `audit` exit with 4.
-    for arguments in [&["run", "--until-caught-up"][..], &["check"], &["warehouse", "plan"], &["audit"]] {
+    // The run creates the log, without which `doctor` and `audit` exit with 4.
+    for arguments in [&["run", "--until-caught-up"][..], &["doctor"], &["warehouse", "plan"], &["audit"]] {
         let output = run(folder.path(), &[("FASTBREAK_WAREHOUSE", "bigquery")], arguments);
         let (code, message) = code_and_message(&output);
         let message = message + &String::from_utf8_lossy(&output.stdout);

@@ -31,12 +31,12 @@ fn topics_are_planned_created_and_reconciled_safely() {
     let (code, report, _) = plan(&["--out", text(&file)]);
     assert_eq!(code, 3);
     assert!(report["totals"]["create"].as_u64().unwrap() > 40, "{report:#}");
-    assert_eq!(run_on(&run, &broker, &["check"]).0, 3, "`check` must report the missing topics");
+    assert_eq!(run_on(&run, &broker, &["doctor"]).0, 3, "`doctor` must report the missing topics");
     let (code, _, message) = run_on(&run, &broker, &["topics", "apply"]);
     assert!(code == 4 && message.contains("--yes"), "`topics apply` must require a plan or --yes: {message}");
     assert_eq!(run_on(&run, &broker, &["topics", "apply", text(&file)]).0, 0);
     assert_eq!(plan(&[]).0, 0, "the topics must equal the catalog after `topics apply`");
-    assert_eq!(run_on(&run, &broker, &["check"]).0, 0);
+    assert_eq!(run_on(&run, &broker, &["doctor"]).0, 0);
     let (code, _, message) = run_on(&run, &broker, &["topics", "apply", text(&file)]);
     assert!(code == 4 && message.contains("has changed since"), "{message}");
 
@@ -57,7 +57,7 @@ fn topics_are_planned_created_and_reconciled_safely() {
         (code, &entries["totals"]["update"], &entries["totals"]["unmanaged"]),
         (3, &1.into(), &1.into())
     );
-    assert_eq!(run_on(&run, &broker, &["check"]).0, 3, "`check` must report the changed settings");
+    assert_eq!(run_on(&run, &broker, &["doctor"]).0, 3, "`doctor` must report the changed settings");
     assert_eq!(run_on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
     let (_, export, _) = run_on(&run, &broker, &["topics", "export"]);
     let features = &export["topics"]["ml.features.v2"];
@@ -226,7 +226,7 @@ fn a_dead_letter_has_the_key_value_headers_and_timestamp_of_its_record() {
 fn unreachable_brokers_are_reported_with_their_own_exit_code() {
     let run = Fastbreak::new();
     let free_address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let output = run.command(&["--brokers", &free_address.to_string(), "check"]).output().unwrap();
+    let output = run.command(&["--brokers", &free_address.to_string(), "doctor"]).output().unwrap();
     assert_eq!(output.status.code(), Some(5));
 }
 
@@ -270,7 +270,7 @@ fn a_wrong_password_missing_topics_and_missing_rights_have_different_messages() 
         r#"{"source":"nbacom","feed":"schedule","key":"x","fetched_at":"2024-01-01T00:00:00Z","payload":{}}"#;
     let path = secured.run.file("events.jsonl", &[event.to_owned()]);
     let ingest = ["ingest", text(&path)];
-    for command in [&["check"][..], &["run"], &ingest, &["lag"], &["audit"], &["dlq", "list"]] {
+    for command in [&["doctor"][..], &["run"], &ingest, &["lag"], &["audit"], &["dlq", "list"]] {
         let (code, message) = secured.run_with_password("fastbreak", "guess", command);
         assert!(code == 4 && message.contains("kafka.sasl.password"), "{command:?}: {code} {message}");
     }
@@ -281,7 +281,7 @@ fn a_wrong_password_missing_topics_and_missing_rights_have_different_messages() 
     let (code, message) = secured.run_as("fastbreak", &["topics", "apply", "--yes"]);
     assert_eq!(code, 0, "{message}");
     for command in
-        [&ingest[..], &["run", "--until-caught-up"], &["check"], &["lag"], &["audit"], &["dlq", "list"]]
+        [&ingest[..], &["run", "--until-caught-up"], &["doctor"], &["lag"], &["audit"], &["dlq", "list"]]
     {
         let (code, message) = secured.run_as("runner", command);
         assert_eq!(code, 0, "the documented rights are not sufficient for {command:?}: {message}");
@@ -292,6 +292,6 @@ fn a_wrong_password_missing_topics_and_missing_rights_have_different_messages() 
     }
     let (_, audit) = secured.run_as("runner", &["audit"]);
     assert!(audit.contains(r#""balanced": true"#), "a refused command lost a record: {audit}");
-    secured.assert_refused("outsider", &["check"], "the right to commit the groups' offsets");
-    secured.assert_refused("limited", &["check"], "the right to read the topics");
+    secured.assert_refused("outsider", &["doctor"], "the right to commit the groups' offsets");
+    secured.assert_refused("limited", &["doctor"], "the right to read the topics");
 }

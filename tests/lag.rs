@@ -16,7 +16,7 @@ use std::{
 /// Requests a path over HTTP; returns the body of the response, or `None` if there is no response.
 fn get(addr: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(addr).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
     text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
@@ -43,7 +43,7 @@ fn lag_counts_unread_records_and_reports_stopped_processors() {
     run.ingest(half);
     run.catch_up();
     let report = run.json(&["lag"]);
-    assert_eq!(processors(&report).len(), 13);
+    assert_eq!(processors(&report).len(), 15);
     for processor in processors(&report) {
         assert_eq!(
             (&processor["lag_records"], &processor["lag_seconds"]),
@@ -79,7 +79,7 @@ fn a_running_process_shows_its_lag_and_counts_committed_records() {
             processor["lag_records"] == 0 && (processor["status"] == "ok" || processor["status"] == "idle")
         };
         let processors = status["processors"].as_array()?;
-        (processors.len() == 13 && processors.iter().all(is_caught_up)).then_some(status)
+        (processors.len() == 15 && processors.iter().all(is_caught_up)).then_some(status)
     });
     assert_eq!(status["error"], Value::Null);
     // The command `lag` runs in another process, and must see that a process runs the processors.
@@ -102,6 +102,11 @@ fn a_running_process_shows_its_lag_and_counts_committed_records() {
         let outcomes = ["applied", "unchanged", "parked", "rejected"];
         assert_eq!(outcomes.into_iter().map(records).sum::<f64>(), read, "{name}");
     }
+    let health: Value = serde_json::from_str(&get(addr, "/healthz?verbose").unwrap()).unwrap();
+    let checks: Vec<&str> =
+        health["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+    assert_eq!(health["ok"], true, "{health:#}");
+    assert_eq!((checks.len(), checks[14], checks[15]), (16, "windowed-sink", "sink-lag"));
     assert!(value("fastbreak_sink_rows_total", "processor=\"windowed-sink\"") > 0.0);
     assert_eq!(value("fastbreak_sink_batches_in_flight", "processor=\"windowed-sink\""), 0.0);
     child.kill().unwrap();
@@ -152,8 +157,13 @@ fn a_row_lost_in_the_warehouse_is_found_and_a_rebuild_restores_it() {
     assert!(message.contains(&game) && message.contains("fastbreak sink rebuild"), "{message}");
 
     run.json(&["sink", "rebuild", "--yes"]);
-    let rebuilding = run.json(&["audit"])["reconciliation"]["skipped"].clone();
+    let audit = run.run(&["audit"]);
+    let report: Value = serde_json::from_slice(&audit.stdout).unwrap();
+    let rebuilding = &report["reconciliation"]["skipped"];
     assert!(rebuilding.as_str().unwrap().contains("from the start"), "{rebuilding}");
+    // Nothing continues the rebuild, so the audit must not pass.
+    assert_eq!((audit.status.code(), &report["balanced"]), (Some(1), &false.into()));
+    assert!(report["problems"][0].as_str().unwrap().contains("`fastbreak run` completes it"), "{report:#}");
     run.catch_up();
     assert_eq!(run.content(), content);
 }

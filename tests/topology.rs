@@ -76,9 +76,9 @@ fn commands_that_build_no_processor_work_with_a_broken_model_artifact() {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {message}");
     }
     assert_eq!(run_command(&["lag"]).status.code(), Some(2), "the artifact must be broken");
-    let check = run_command(&["check"]);
+    let check = run_command(&["doctor"]);
     let results: serde_json::Value = serde_json::from_slice(&check.stdout).expect("JSON");
-    let failed: Vec<&str> = results
+    let failed: Vec<&str> = results["checks"]
         .as_array()
         .expect("results")
         .iter()

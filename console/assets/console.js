@@ -14,6 +14,8 @@ const rows = new Map();
 let receivedAt = 0;
 let sampleIntervalMs = 2000;
 let isDisconnected = true;
+let newestHeadline = "Waiting for the first sample";
+let needsAttention = false;
 
 function element(tag, className, text) {
   const created = document.createElement(tag);
@@ -154,9 +156,14 @@ function headline(processors) {
   const unknown = processors.filter((processor) => processor.status === "unknown");
   const idle = processors.filter((processor) => processor.status === "idle");
   const shareOf = (part) => (part.length === processors.length ? "All " + part.length + " processors" : part.length + " of " + processors.length + " processors");
-  if (bad.length > 0) return shareOf(bad) + (bad.length === 1 ? " needs" : " need") + " attention";
-  if (catchingUp.length > 0) return shareOf(catchingUp) + (catchingUp.length === 1 ? " is" : " are") + " catching up";
-  if (unknown.length > 0) return shareOf(unknown) + (unknown.length === 1 ? " has" : " have") + " unread records, trend not known yet";
+  // The first one is the one furthest upstream, which is often the cause of the others.
+  const described = (processor) => processor.name + ": " + (STATUS_TEXTS[processor.status] || processor.status).toLowerCase() + ", " + processor.reason;
+  if (bad.length === 1) return described(bad[0]);
+  if (bad.length > 1) return shareOf(bad) + " need attention; " + described(bad[0]);
+  if (catchingUp.length === 1) return described(catchingUp[0]);
+  if (unknown.length === 1 && catchingUp.length === 0) return described(unknown[0]);
+  if (catchingUp.length > 0) return shareOf(catchingUp) + " are catching up";
+  if (unknown.length > 0) return shareOf(unknown) + " have unread records, trend not known yet";
   if (idle.length === processors.length) return "All processors are idle: every record is read";
   return "All processors keep up";
 }
@@ -177,17 +184,17 @@ function update(report) {
     rows.delete(name);
   }
   if (report.processors.length === 0) return;
-  write(at("headline"), headline(report.processors));
+  newestHeadline = headline(report.processors);
+  needsAttention = report.processors.some((processor) => processor.is_bad);
   const unread = report.processors.reduce((sum, processor) => sum + processor.lag_records, 0);
   const oldest = Math.max(0, ...report.processors.map((processor) => (processor.lag_records > 0 ? processor.lag_seconds || 0 : 0)));
   const deadLetters = report.processors.reduce((sum, processor) => sum + processor.dead_letters, 0);
   const parts = [unread === 0 ? "no unread records" : formatCount(unread) + (unread === 1 ? " unread record" : " unread records") + ", the oldest " + formatDuration(oldest) + " old"];
   if (deadLetters > 0) parts.push("at most " + formatCount(deadLetters) + (deadLetters === 1 ? " dead letter" : " dead letters"));
   write(at("detail"), parts.join(" · "));
-  document.title = (report.processors.some((processor) => processor.is_bad) ? "⚠ " : "") + "Fastbreak";
 }
 
-// Shows that samples arrive or, if none arrive, how old the displayed numbers are.
+// Shows that samples arrive or, if none arrive, how old the displayed numbers are: in the header, the headline and the title.
 function showAge() {
   const age = Date.now() - receivedAt;
   const isStale = receivedAt > 0 && (isDisconnected || age > 3 * sampleIntervalMs);
@@ -195,6 +202,8 @@ function showAge() {
   const state = isStale || (isDisconnected && receivedAt > 0) ? "lost" : receivedAt > 0 ? "live" : "waiting";
   at("link").dataset.state = state;
   const since = formatDuration(Math.floor(age / 1000) || 0.0).replace("0 ms", "0 s");
+  write(at("headline"), isStale ? "No new samples for " + since + "; the last one: " + newestHeadline : newestHeadline);
+  document.title = isStale ? "⚠ no new samples · Fastbreak" : (needsAttention ? "⚠ " : "") + "Fastbreak";
   write(at("link"), receivedAt === 0 ? "connecting" : state === "live" ? "live, updated every " + formatDuration(sampleIntervalMs / 1000) : "no new samples, the figures are " + since + " old");
 }
 

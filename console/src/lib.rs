@@ -3,9 +3,12 @@
 //! `/` is the page, which is updated from `/events`; `/processors` has the same data as JSON; `/metrics` is for Prometheus; `/livez`,
 //! `/readyz` and `/healthz` are for a supervisor such as systemd or Kubernetes. One listener serves all.
 //! Invariant: read-only. The console has no access to the engine, only to the data that the caller provides, and listens only on the
-//! caller's address.
+//! caller's address. The page and its data are served only to allowed hosts; metrics and health, which a scraper or a supervisor may
+//! request by any name, to all.
 //! Not here: sampling the data and the checks (the caller).
+mod connections;
 mod health;
+mod hosts;
 mod page;
 mod processors;
 
@@ -13,10 +16,13 @@ use axum::{
     Router,
     extract::FromRef,
     http::{StatusCode, header},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::get,
 };
+pub use connections::{HEAD_TIMEOUT, MAX_CONNECTIONS};
 pub use health::{Check, Health, Probe};
+pub use hosts::AllowedHosts;
 pub use processors::{Feed, Input, ProcessorStatus, ProcessorStatuses, Publisher, feed};
 use std::{
     future::Future,
@@ -33,6 +39,7 @@ pub struct Console {
     pub health: Probe,
     pub metrics: Exposition,
     pub processors: Feed,
+    pub hosts: AllowedHosts,
 }
 impl FromRef<Console> for Probe {
     fn from_ref(console: &Console) -> Probe {
@@ -60,7 +67,7 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// the process.
 ///
 /// # Errors
-/// If the listener fails.
+/// If the listener cannot be used by the asynchronous runtime.
 pub async fn serve(
     listener: TcpListener,
     console: Console,
@@ -74,15 +81,17 @@ pub async fn serve(
         .route("/console.js", get(page::js))
         .route("/events", get(processors::events))
         .route("/processors", get(processors::processors))
+        .layer(from_fn_with_state(console.hosts.clone(), hosts::check))
         .route("/metrics", get(async move || metrics(&exposition)))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/healthz", get(health::healthz))
         .with_state(console);
     tokio::select! {
-        served = async { axum::serve(listener, router).await } => served,
-        () = stop => Ok(()),
+        () = connections::serve(listener, router) => {}
+        () = stop => {}
     }
+    Ok(())
 }
 
 fn metrics(exposition: &Exposition) -> Response {

@@ -1,7 +1,7 @@
 //! The feature builder view, keyed by player: computes the features of each candidate as of the tip-off.
 //!
-//! The player's team is that of the latest appearance or of the newest roster, whichever is later. The player's side in the game, the
-//! eligibility and the feature vector are derived from this team. Candidates are the players who may appear in a game; each has a slate
+//! The player's team is that of the newest evidence: the latest appearance, or a listing of a roster of any team. The player's side in the
+//! game, the eligibility and the feature vector are derived from this team. Candidates are the players who may appear in a game; each has a slate
 //! entry for the game. A row uses the issued basis (only what was known before tip-off). It uses the retrospective basis (also what became
 //! known later, if it was true before tip-off) only if the issued basis gives no prediction.
 //!
@@ -11,10 +11,14 @@
 //!
 //! Invariant: nothing that becomes known after a tip-off (a later game, a correction, a late box score) changes an issued row.
 //! Not here: predictions (`predictor`).
+mod date_team;
 #[cfg(test)]
 mod eligibility;
 mod history;
 mod player_facts;
+mod side;
+#[cfg(test)]
+mod sides;
 #[cfg(test)]
 mod tests;
 mod vector;
@@ -23,17 +27,21 @@ mod workload;
 use crate::{
     history::Cutoff,
     materialized_view::{Effects, MaterializedView, StateChange},
+    member_history::changed_since,
 };
+use date_team::{DateTeam, DecidedTeam, plays};
 use history::{Appearance, History};
 use player_facts::{PlayerFacts, Side};
 use schemas::{
-    CandidateId, EasternDate, GameId, Matchup, PlayerGameDateId, PlayerId, PlayerMatchupGameId, Season,
-    Timestamp,
+    CandidateId, EasternDate, GameId, Matchup, MembershipId, PlayerGameDateId, PlayerId, PlayerMatchupGameId,
+    Season, Team, Timestamp,
     features::{Basis, Comparable, Eligibility, Features, QualityFlag},
     game::{PlayerGame, PlayerGameRevision},
     market::{Availability, Market},
+    membership::Membership,
     team_form::{Candidacy, FormNumbers, SlateEntry},
 };
+use side::{TeamAsOf, team_as_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use player_facts::{MIN_APPEARANCES, MIN_MINUTES, MINUTES_WINDOW};
@@ -46,6 +54,7 @@ pub enum In {
     Market(CandidateId, Option<Market>),
     Availability(CandidateId, Option<Availability>),
     Entry(CandidateId, Option<SlateEntry>),
+    Membership(MembershipId, Option<Membership>),
 }
 
 /// One date of one game with one pair of teams.
@@ -56,15 +65,17 @@ const FIRST_DATE: DateKey = (GameId(0), EasternDate::MIN, Matchup::FIRST);
 /// A player's games of a season.
 type GamesOfSeason = BTreeMap<(GameId, Matchup), PlayerGame>;
 
-/// The games, slate entries, markets and availabilities of one player.
+/// The games, slate entries, markets, availabilities and memberships of one player.
 #[derive(Debug, Default)]
 pub struct Tables {
     player: Option<PlayerId>,
     seasons: BTreeMap<Season, GamesOfSeason>,
     entries: BTreeMap<DateKey, SlateEntry>,
+    by_date: BTreeSet<(EasternDate, DateKey)>,
     by_tip_off: BTreeSet<(Timestamp, DateKey)>,
     markets: BTreeMap<DateKey, Market>,
     availability: BTreeMap<DateKey, Availability>,
+    memberships: BTreeMap<Team, Membership>,
 }
 
 /// The feature builder view.
@@ -82,6 +93,7 @@ impl MaterializedView for FeatureBuilder {
         Some(match input {
             In::PlayerGame(id, _) => id.player,
             In::Market(id, _) | In::Availability(id, _) | In::Entry(id, _) => id.player,
+            In::Membership(id, _) => id.player,
         })
     }
     fn key_of(&self, output_key: &PlayerGameDateId) -> PlayerId {
@@ -108,9 +120,15 @@ impl MaterializedView for FeatureBuilder {
                 vec![key(id)]
             }
             In::Entry(id, row) => tables.put_entry(key(id), row),
+            In::Membership(id, row) => tables.put_membership(id.team, row),
         };
+        let affected: BTreeSet<EasternDate> = dates.iter().map(|(_, date, _)| *date).collect();
         for (game, date, _) in dates {
             invalidate(PlayerGameDateId { player, game, date });
+        }
+        // The rows of all games of a date depend on each other.
+        for entry in affected.into_iter().flat_map(|date| tables.entries_on(date)) {
+            invalidate(PlayerGameDateId { player, game: entry.game, date: entry.date });
         }
         StateChange::RowReplaced
     }
@@ -169,9 +187,11 @@ impl Tables {
         let old = put(&mut self.entries, key, row.clone());
         if let Some(entry) = &old {
             self.by_tip_off.remove(&(entry.tip_off, key));
+            self.by_date.remove(&(entry.date, key));
         }
         if let Some(entry) = &row {
             self.by_tip_off.insert((entry.tip_off, key));
+            self.by_date.insert((entry.date, key));
         }
         let mut dates = vec![key];
         if old.as_ref().map(forms) != row.as_ref().map(forms) {
@@ -186,8 +206,20 @@ impl Tables {
         }
         dates
     }
+    /// Replaces a membership and returns the dates whose cutoff is at or after the change.
+    fn put_membership(&mut self, team: Team, row: Option<Membership>) -> Vec<DateKey> {
+        let old = put(&mut self.memberships, team, row);
+        let new = self.memberships.get(&team);
+        let since = changed_since(old.as_ref().map(|row| &row.history), new.map(|row| &row.history));
+        self.dates_since(since.unwrap_or(Timestamp::DISTANT_FUTURE)).collect()
+    }
     fn dates_since(&self, tip_off: Timestamp) -> impl Iterator<Item = DateKey> {
         self.by_tip_off.range((tip_off, FIRST_DATE)..).map(|(_, date)| *date)
+    }
+    /// Returns the entries of all games on a date.
+    fn entries_on(&self, date: EasternDate) -> impl Iterator<Item = &SlateEntry> {
+        let from = self.by_date.range((date, FIRST_DATE)..).take_while(move |(on, _)| *on == date);
+        from.filter_map(|(_, key)| self.entries.get(key))
     }
     /// Returns the entries of a game on a date, one per pair of teams.
     fn entries_of(&self, game: GameId, date: EasternDate) -> impl Iterator<Item = &SlateEntry> {
@@ -206,6 +238,7 @@ impl Tables {
         };
         let market = facts.market.filter(|_| facts.side.is_some());
         let known_at = facts.candidacy.known_at.max(history.known_at).max(comparables_known_at);
+        let known_at = known_at.max(facts.date_team.known_at);
         let market_known_at = facts.market_known_at.filter(|_| facts.side.is_some());
         let rest_days = history.season.last().map(|last| (entry.date.0 - last.revision.date.0 - 1).max(0));
         Some(Features {
@@ -244,7 +277,9 @@ impl Tables {
         let (market, market_known_at) = market.unwrap_or_default();
         let availability = self.availability.get(&key).map(|row| row.on(basis));
         let (availability, availability_known_at) = availability.unwrap_or_default();
-        let side = Side::new(entry, candidacy, history.latest.as_ref());
+        let own = team_as_of(&self.memberships, history.latest.as_ref(), cutoff);
+        let date_team = self.date_team(entry, own, basis);
+        let side = Side::new(entry, candidacy, date_team.team);
         Some(PlayerFacts {
             entry,
             candidacy,
@@ -255,6 +290,46 @@ impl Tables {
             availability,
             availability_known_at,
             side,
+            date_team,
+        })
+    }
+    fn date_team(&self, entry: &SlateEntry, own: TeamAsOf, basis: Basis) -> DateTeam {
+        if self.entries_on(entry.date).nth(1).is_none() {
+            return DateTeam::new(entry, own, None);
+        }
+        let (predicted, voided_at) = match basis {
+            Basis::Issued => (None, None),
+            Basis::Retrospective => (self.predicted_team(entry), self.others_voided_at(entry)),
+        };
+        let mut earlier: Vec<&SlateEntry> = self.entries_on(entry.date).collect();
+        earlier.retain(|other| other.tip_off < entry.tip_off);
+        earlier.sort_by_key(|other| (other.tip_off, other.game));
+        let first = || earlier.into_iter().find_map(|other| self.team_at_cutoff(other, basis));
+        let date_team = DateTeam::new(entry, own, predicted.or_else(first));
+        DateTeam { known_at: voided_at.into_iter().fold(date_team.known_at, Timestamp::max), ..date_team }
+    }
+    /// Returns the time since which all void entries of other games on the date of an entry are void; `None` if there are none.
+    fn others_voided_at(&self, entry: &SlateEntry) -> Option<Timestamp> {
+        let others = self.entries_on(entry.date).filter(|other| other.game != entry.game);
+        others.filter_map(|other| other.end).map(|end| end.at).max()
+    }
+    /// Returns the team of the player at the cutoff of an entry, if it plays in the game and the player is a candidate.
+    fn team_at_cutoff(&self, entry: &SlateEntry, basis: Basis) -> Option<DecidedTeam> {
+        let candidacy = candidacy(entry, basis)?;
+        let cutoff = Cutoff::at_tip_off(entry.tip_off, basis);
+        let history = History::before(&self.seasons, entry, cutoff);
+        let at_cutoff = team_as_of(&self.memberships, history.latest.as_ref(), cutoff);
+        let team = at_cutoff.team.filter(|team| plays(entry, Some(*team)))?;
+        Some(DecidedTeam { team, known_at: candidacy.known_at.max(history.known_at).max(at_cutoff.known_at) })
+    }
+    /// Returns the team of an issued prediction for another game of the date, if this game stands.
+    fn predicted_team(&self, entry: &SlateEntry) -> Option<DecidedTeam> {
+        let others = self.entries_on(entry.date).filter(|other| other.game != entry.game);
+        let standing = others.filter(|other| other.end.is_none());
+        standing.filter_map(|other| self.features(other, Basis::Issued)).find_map(|features| {
+            let is_predicted = features.eligibility == Eligibility::Eligible;
+            let team = features.team.filter(|_| is_predicted)?;
+            Some(DecidedTeam { team, known_at: features.known_at })
         })
     }
     /// Returns the season's earlier appearances, each with its circumstances (such as rest, venue and the opponent's defense) as of its own

@@ -4,13 +4,14 @@
 //! count as one book, because both publish the same price feed. The market's main line is the lower median of the bookmakers' main lines.
 //!
 //! Invariant: a quote is used only if its book updated it before tip-off, whatever its fetch time; a book that is absent from a newer
-//! complete fetch no longer has a current quote. The cost of an input does not grow with the number of earlier fetches.
-//! Not here: candidates (`slate`), features (`feature_builder`).
+//! complete fetch no longer has a current quote, nor has any book in an event that a newer fetch states to be another pair's. The cost of an input does not grow with the number of earlier fetches.
+//! Not here: the pair of an odds event (`odds_events`), candidates (`slate`), features (`feature_builder`).
 mod affected;
 mod availability_rows;
 mod bases;
 #[cfg(test)]
 mod bench;
+mod event_pair;
 mod facts;
 #[cfg(test)]
 mod known_at_laws;
@@ -33,11 +34,11 @@ pub use affected::Retained;
 pub use facts::Tables;
 pub use output_key::OutputKey;
 use schemas::{
-    Matchup, MatchupGameDateId, MatchupGameId, NamesId, Scope,
+    Matchup, MatchupEventId, MatchupGameDateId, MatchupGameId, NamesId, Scope,
     features::Basis,
     game::Game,
     identity::Names,
-    market::{Availability, Market, QuotedPlayers},
+    market::{Availability, Market, OddsEvent, QuotedPlayers},
     observation::{InjuryObservation, OddsObservation},
 };
 
@@ -45,6 +46,7 @@ use schemas::{
 #[derive(Clone, Debug)]
 pub enum In {
     Odds(OddsObservation),
+    Event(MatchupEventId, Option<OddsEvent>),
     Injury(InjuryObservation),
     Game(MatchupGameId, Option<Game>),
     Names(NamesId, Option<Names>),
@@ -71,6 +73,7 @@ impl MaterializedView for Markets {
     fn key(&self, input: &In) -> Option<Matchup> {
         match input {
             In::Odds(observation) => Matchup::new(observation.home, observation.away),
+            In::Event(id, _) => Some(id.matchup),
             In::Injury(observation) => Some(observation.matchup),
             In::Game(id, _) => Some(id.matchup),
             In::Names(id, _) => match id.scope {
@@ -92,6 +95,7 @@ impl MaterializedView for Markets {
         tables.matchup = Some(matchup);
         match input {
             In::Odds(observation) => tables.merge_odds(matchup, observation, effects),
+            In::Event(id, row) => tables.put_event(id, row, effects.invalidate),
             In::Injury(observation) => tables.merge_report(matchup, observation, effects),
             In::Game(id, row) => {
                 tables.put_game(matchup, id.game, row.map(|game| game.dates), effects.invalidate)

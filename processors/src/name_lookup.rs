@@ -13,7 +13,7 @@ use schemas::{
     identity::{NameMatch, NameRevision, Names},
     raw::Source,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The name matches that one view received from the name resolver, by source, day and team.
 #[derive(Debug, Default)]
@@ -78,11 +78,30 @@ impl NameLookups {
         request: LookupRequest<'_>,
         as_of: impl Fn(&NameMatch) -> Option<&NameRevision>,
     ) -> Option<(PlayerId, Timestamp)> {
-        let Decision { resolution, known_at } = self.decide(request, as_of)?;
-        match resolution {
-            Resolution::Player(player, _) => Some((player, known_at)),
-            Resolution::Nobody | Resolution::Ambiguous(_) | Resolution::Unknown => None,
+        self.decide(request, as_of)?.player()
+    }
+    /// Resolves a name as of the cutoff of a game. On the retrospective basis, a name that referred to no player by the cutoff counts as not
+    /// known by then: as of every fact, its first later content counts, which is the first resolution to a player.
+    pub fn decide_by_cutoff(&self, request: LookupRequest<'_>, cutoff: Cutoff) -> Option<Decision> {
+        let decision = self.decide(request, known_by_cutoff(cutoff))?;
+        match (cutoff.basis(), &decision.resolution) {
+            (Basis::Retrospective, Resolution::Unknown | Resolution::Ambiguous(_)) => {
+                Some(self.first_player_after(request, cutoff).unwrap_or(decision))
+            }
+            (Basis::Issued | Basis::Retrospective, _) => Some(decision),
         }
+    }
+    /// Returns the first resolution to a player that became known after the cutoff of a game.
+    fn first_player_after(&self, request: LookupRequest<'_>, cutoff: Cutoff) -> Option<Decision> {
+        let mut later = BTreeSet::new();
+        self.instants(request, &mut |instant| {
+            if !cutoff.is_known(instant) {
+                later.insert(instant);
+            }
+        });
+        let mut decisions =
+            later.into_iter().filter_map(|instant| self.decide(request, known_later(instant)));
+        decisions.find(|decision| decision.player().is_some())
     }
     /// Emits every player whom the name matches, or to whom it is linked, in any revision.
     pub fn all_candidates(&self, request: LookupRequest<'_>, emit: &mut dyn FnMut(PlayerId)) {
@@ -119,6 +138,14 @@ impl NameLookups {
         let mut matches = request.teams.iter().filter_map(|team| self.name_match(request, *team));
         matches.any(|name_match| name_match.revisions_in_retrospect.is_some())
     }
+    /// True if the name may refer to another player in retrospect: a match of it depends on a retracted observation, or an operator linked it.
+    pub fn differs_in_retrospect(&self, request: LookupRequest<'_>) -> bool {
+        let mut matches = request.teams.iter().filter_map(|team| self.name_match(request, *team));
+        matches.any(|name_match| {
+            name_match.revisions_in_retrospect.is_some()
+                || name_match.revisions.last().is_some_and(|last| last.operator_link.is_some())
+        })
+    }
     /// Returns the reason why the newest revisions do not resolve a name, as text for an operator; `None` if they resolve it.
     pub fn unresolved(&self, request: LookupRequest<'_>) -> Option<String> {
         let Some(decision) = self.decide(request, |name_match| name_match.revisions.last()) else {
@@ -147,9 +174,22 @@ pub fn known_as_of(as_of: AsOf) -> impl Fn(&NameMatch) -> Option<&NameRevision> 
     }
 }
 
+/// Returns a function that selects the last revision known at an instant. In retrospect, an operator's link counts whenever it was made.
+pub fn corrected_as_of(as_of: AsOf) -> impl Fn(&NameMatch) -> Option<&NameRevision> + Copy {
+    move |name_match| {
+        let in_retrospect = name_match.revisions_in_retrospect.as_deref();
+        let revisions = in_retrospect.filter(|_| as_of.is_in_retrospect()).unwrap_or(&name_match.revisions);
+        let last = revisions.last();
+        if as_of.is_in_retrospect() && last.is_some_and(|last| last.operator_link.is_some()) {
+            return last;
+        }
+        as_of.last_of(&name_match.revisions, in_retrospect, |revision| revision.known_at)
+    }
+}
+
 /// Returns a function that selects the revision of a name as of the cutoff of a game. On the retrospective basis, an operator's link counts
 /// whenever it was made: it corrects what was known at the cutoff.
-pub fn known_by_cutoff(cutoff: Cutoff) -> impl Fn(&NameMatch) -> Option<&NameRevision> + Copy {
+fn known_by_cutoff(cutoff: Cutoff) -> impl Fn(&NameMatch) -> Option<&NameRevision> + Copy {
     move |name_match| {
         let in_retrospect = name_match.revisions_in_retrospect.as_deref();
         let last = cutoff.revisions(&name_match.revisions, in_retrospect).last();
@@ -157,5 +197,78 @@ pub fn known_by_cutoff(cutoff: Cutoff) -> impl Fn(&NameMatch) -> Option<&NameRev
             return last;
         }
         cutoff.as_of(&name_match.revisions, in_retrospect, |revision| revision.known_at)
+    }
+}
+
+/// Returns a function that selects the revision of a name as it became known at an instant after a cutoff. An operator's link counts whenever
+/// it was made, and not at all if it was withdrawn.
+fn known_later(instant: Timestamp) -> impl Fn(&NameMatch) -> Option<&NameRevision> + Copy {
+    move |name_match| {
+        let in_retrospect = name_match.revisions_in_retrospect.as_deref();
+        let last = in_retrospect.unwrap_or(&name_match.revisions).last();
+        if last.is_some_and(|last| last.operator_link.is_some()) {
+            return last;
+        }
+        let as_of = AsOf::in_retrospect(instant);
+        let known = as_of.last_of(&name_match.revisions, in_retrospect, |revision| revision.known_at);
+        known.filter(|revision| revision.operator_link.is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemas::{
+        Matchup, Scope,
+        identity::{NameRule, OperatorLink},
+    };
+
+    const TEAMS: [Team; 2] = [Team::BOS, Team::NYK];
+    const TIP_OFF: Timestamp = Timestamp(10);
+
+    fn revision(known_at: i64, players: &[u32]) -> NameRevision {
+        NameRevision {
+            known_at: Timestamp(known_at),
+            rule: (!players.is_empty()).then_some(NameRule::Exact),
+            players: players.iter().copied().map(PlayerId).collect(),
+            link: None,
+            operator_link: None,
+        }
+    }
+    fn linked(known_at: i64, player: u32) -> NameRevision {
+        let link = OperatorLink { player: Some(PlayerId(player)), is_of_team: false };
+        NameRevision { operator_link: Some(link), ..revision(known_at, &[]) }
+    }
+    /// Returns the player on the issued and on the retrospective basis, if one team has these revisions and the other knows nobody.
+    fn players(revisions: Vec<NameRevision>) -> [Option<u32>; 2] {
+        let (source, date) = (Source::Oddsapi, EasternDate(0));
+        let scope = Scope::Matchup(Matchup::new(TEAMS[0], TEAMS[1]).unwrap());
+        let mut lookups = NameLookups::default();
+        for (team, revisions) in TEAMS.into_iter().zip([revisions, vec![revision(i64::MIN, &[])]]) {
+            let matches = vec![NameMatch { name: "A".into(), revisions, revisions_in_retrospect: None }];
+            let row = Names { scope: scope.to_string(), team, source, date, matches };
+            lookups.put(Names::id(scope, team, source, date), Some(row));
+        }
+        let request = LookupRequest { teams: &TEAMS, listed_for: None, source, date, name: "A" };
+        [Basis::Issued, Basis::Retrospective].map(|basis| {
+            let decision = lookups.decide_by_cutoff(request, Cutoff::at_tip_off(TIP_OFF, basis));
+            decision.unwrap().player().map(|(player, _)| player.0)
+        })
+    }
+
+    #[test]
+    fn in_retrospect_a_name_that_nobody_knew_by_the_cutoff_refers_to_its_first_later_player() {
+        let nobody = || revision(i64::MIN, &[]);
+        assert_eq!(players(vec![nobody(), revision(9, &[1]), revision(12, &[2])]), [Some(1), Some(1)]);
+        assert_eq!(players(vec![nobody(), revision(10, &[1]), revision(12, &[2])]), [None, Some(1)]);
+        assert_eq!(players(vec![revision(1, &[1, 2]), revision(10, &[2])]), [None, Some(2)]);
+        assert_eq!(players(vec![nobody(), revision(10, &[1, 2]), revision(11, &[])]), [None, None]);
+    }
+    #[test]
+    fn in_retrospect_a_link_counts_whenever_it_was_made_and_a_withdrawn_one_does_not() {
+        let nobody = || revision(i64::MIN, &[]);
+        assert_eq!(players(vec![nobody(), revision(10, &[1]), linked(12, 2)]), [None, Some(2)]);
+        assert_eq!(players(vec![nobody(), linked(10, 2), revision(12, &[])]), [None, None]);
+        assert_eq!(players(vec![nobody(), linked(10, 2), revision(12, &[1])]), [None, Some(1)]);
     }
 }

@@ -14,8 +14,9 @@
 //!
 //! Invariant: a revision uses only names fetched at or before its known-at time; a name fetched later adds revisions and changes no earlier
 //! one.
-//! Not here: which names are known when (`known_names`), which link applies (`links`), the rules (`names`), the decision over the teams of a scope (`name_lookup`).
+//! Not here: which names and players are known when (`known_names`, `known_players`), which link applies (`links`), the rules (`names`), the decision over the teams of a scope (`name_lookup`).
 mod known_names;
+mod known_players;
 mod links;
 mod lookup_key;
 #[cfg(test)]
@@ -27,10 +28,11 @@ use crate::{
     names::{Name, match_name, shipped_link},
 };
 use known_names::{ChangedName, KnownList, KnownNames, KnownNamesRecord, MatchingName, Presence, is_match};
-use links::{KnownPlayers, LinkLimits, LinkRecord, Links};
+use known_players::{KnownPlayers, KnownPlayersRecord};
+use links::{LinkLimits, LinkRecord, Links};
 use lookup_key::LookupKey;
 use schemas::{
-    EasternDate, NamesId, PlayerId, Scope, Season, Team, Timestamp,
+    EasternDate, NamesId, Scope, Season, Team, Timestamp,
     identity::{NameMatch, NameRevision, Names},
     observation::{LinkObservation, NamesObservation},
     raw::Source,
@@ -100,10 +102,7 @@ enum RetainedState {
         name: String,
         observation: ObservationRecord<(), Presence, ()>,
     },
-    KnownPlayer {
-        player: PlayerId,
-        since: Timestamp,
-    },
+    KnownPlayers(KnownPlayersRecord),
 }
 
 /// The name resolver view.
@@ -165,7 +164,7 @@ impl MaterializedView for NameResolver {
                 let lookup = tables.lookups.entry(LookupKey::new(scope, source, date)).or_default();
                 lookup.suffix_matters.entry(name).or_default().restore(observation);
             }
-            RetainedState::KnownPlayer { player, since } => _ = tables.known_players.add(player, since),
+            RetainedState::KnownPlayers(record) => tables.known_players.restore(record),
         }
     }
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(NamesId)) {
@@ -220,25 +219,22 @@ impl Tables {
         }
         is_changed
     }
-    /// Adds players of the league; returns true if one of them was first listed by this observation.
+    /// Merges players of the league; returns true if their fetches changed.
     fn add_known_players(
         &mut self,
         observation: &NamesObservation,
         effects: &mut Effects<'_, NamesId, Retained>,
     ) -> bool {
-        let NamesObservation { team, names, provenance, .. } = observation;
-        let since = provenance.fetched_at;
-        let listed = names.iter().filter_map(|player| player.nba);
-        let new: BTreeSet<PlayerId> =
-            listed.filter(|player| self.known_players.add(*player, since)).collect();
-        for player in &new {
-            let state = RetainedState::KnownPlayer { player: *player, since };
-            (effects.retain)(format!("player/{player}"), Retained { team: *team, state });
+        let Some(merged) = self.known_players.merge(observation) else { return false };
+        let team = observation.team;
+        for record in merged.records {
+            let retained_id = format!("players/{record}");
+            (effects.retain)(retained_id, Retained { team, state: RetainedState::KnownPlayers(record) });
         }
-        for spelling in self.links.spellings_of(&new) {
-            self.invalidate_linked(*team, &spelling, effects.invalidate);
+        for spelling in self.links.spellings_of(&merged.changed) {
+            self.invalidate_linked(team, &spelling, effects.invalidate);
         }
-        !new.is_empty()
+        true
     }
     /// Merges known names; returns true if their histories changed.
     fn add_known_names(
@@ -328,7 +324,8 @@ impl Tables {
         let links = self.links.of_name(&name, team, key);
         let suffix = lookup.suffix_matters.get(written);
         let mut instants = vec![Timestamp::DISTANT_PAST];
-        let mut has_retractions = links.has_retractions() || suffix.is_some_and(FactHistory::has_retractions);
+        let mut has_retractions =
+            links.has_retractions(&self.known_players) || suffix.is_some_and(FactHistory::has_retractions);
         for known in this_season.iter().chain(&season_before) {
             instants.extend(known.instants());
             has_retractions |= known.has_retractions();

@@ -5,7 +5,7 @@
 //!
 //! Invariant: an entry's `issued` part uses only what was known before tip-off, and exists only if the date stood then; its `retrospective`
 //! part may also use later facts, and exists only while the date stands.
-//! Not here: the side of a player, which the feature builder decides from all games of the player.
+//! Not here: the side of a player, which the feature builder decides from all games and memberships of the player.
 use crate::materialized_view::{Effects, MaterializedView, StateChange};
 use schemas::{
     CandidateId, EasternDate, GameId, Matchup, MatchupGameDateId, MatchupGameId, PlayerId, Team, TeamFormId,
@@ -219,7 +219,7 @@ fn evidence(team: Team, form: &Form, player: PlayerId) -> Option<SideEvidence> {
     (recent.is_some() || rostered.is_some()).then(|| SideEvidence {
         team,
         last_game: recent.map(|recent| recent.last_game),
-        rostered: rostered.map(|rostered| rostered.since),
+        is_rostered: rostered.is_some(),
         born: rostered.and_then(|rostered| rostered.born),
     })
 }

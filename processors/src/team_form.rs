@@ -10,27 +10,24 @@
 //!
 //! Invariant: a form uses only games that had ended, and rosters that had been fetched, before the tip-off of its game, and only games of
 //! the same season.
-//! Not here: the formulas of the averages (`numbers`), who is on a roster (`rosters`), the numbers of single players (`feature_builder`).
+//! Not here: the formulas of the averages (`numbers`), who is on a roster (`memberships`), the numbers of single players
+//! (`feature_builder`).
 mod numbers;
-mod rosters;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    history::{Cutoff, Known, known_content},
-    materialized_view::{Effects, MaterializedView, ParkedItem, StateChange},
-    name_lookup::NameLookups,
+    history::{Cutoff, Known},
+    materialized_view::{Effects, MaterializedView, StateChange},
+    member_history::{changed_since, revision_as_of},
 };
-use rosters::{RetainedRoster, Rosters};
 use schemas::{
-    EasternDate, GameId, Matchup, NamesId, PlayerId, Scope, Season, Team, TeamFormId, TeamGameId, Timestamp,
+    EasternDate, GameId, Matchup, PlayerId, Season, Team, TeamFormId, TeamGameId, TeamMemberId, Timestamp,
     features::Basis,
     fixture::GameDate,
     game::{TeamGame, TeamGameRevision},
-    identity::Names,
-    observation::RosterObservation,
-    raw::Feed,
-    team_form::{Form, RecentPlayer, TeamForm},
+    membership::{MembershipHistory, TeamMember},
+    team_form::{Form, RecentPlayer, RosteredPlayer, TeamForm},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,31 +35,23 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug)]
 pub enum In {
     TeamGame(TeamGameId, Option<TeamGame>),
-    Roster(RosterObservation),
-    Names(NamesId, Option<Names>),
-}
-/// The key of an output row. The variant `Roster` (the team's roster in one feed) has no row; it only reports parked items, which are names
-/// that resolve to no player yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum OutputKey {
-    Form(TeamFormId),
-    Roster(Team, Feed),
+    Member(TeamMemberId, Option<TeamMember>),
 }
 
 /// One date of one game with one pair of teams.
 type DateKey = (GameId, Matchup, EasternDate);
 
-/// The games and rosters of one team.
+/// The games and members of one team.
 #[derive(Debug, Default)]
 pub struct Tables {
     team: Option<Team>,
     seasons: BTreeMap<Season, BTreeMap<(GameId, Matchup), TeamGame>>,
     /// The dates that may have a form, in order of tip-off.
     by_tip_off: BTreeSet<(Timestamp, DateKey)>,
-    rosters: Rosters,
-    name_lookups: NameLookups,
-    /// When the newest fact about each game became known, with the number of games that have this time. The greatest is used for the
-    /// horizon.
+    /// The players whom any roster ever listed.
+    members: BTreeMap<PlayerId, TeamMember>,
+    /// When the newest fact about each game and each member became known, with the number of games and members that have this time. The
+    /// greatest is the horizon.
     last_known: BTreeMap<Timestamp, u32>,
 }
 
@@ -83,31 +72,25 @@ impl MaterializedView for TeamForms {
     const NAME: &'static str = "team-form";
     type Key = Team;
     type Tables = Tables;
-    type Retained = RetainedRoster;
+    type Retained = ();
     type In = In;
-    type OutputKey = OutputKey;
+    type OutputKey = TeamFormId;
     type Out = TeamForm;
 
     fn key(&self, input: &In) -> Option<Team> {
-        match input {
-            In::TeamGame(id, _) => Some(id.team),
-            In::Roster(observation) => Some(observation.team),
-            In::Names(id, _) => match id.scope {
-                Scope::Team(team) => Some(team),
-                Scope::Matchup(_) => None,
-            },
-        }
+        Some(match input {
+            In::TeamGame(id, _) => id.team,
+            In::Member(id, _) => id.team,
+        })
     }
-    fn key_of(&self, output_key: &OutputKey) -> Team {
-        match output_key {
-            OutputKey::Form(TeamFormId { team, .. }) | OutputKey::Roster(team, _) => *team,
-        }
+    fn key_of(&self, output_key: &TeamFormId) -> Team {
+        output_key.team
     }
     fn apply(
         &self,
         tables: &mut Tables,
         input: In,
-        effects: &mut Effects<'_, OutputKey, RetainedRoster>,
+        effects: &mut Effects<'_, TeamFormId, ()>,
     ) -> StateChange {
         let Some(team) = self.key(&input) else { return StateChange::Unchanged };
         tables.team = Some(team);
@@ -117,7 +100,10 @@ impl MaterializedView for TeamForms {
             let rows = tables.game(id.game, id.matchup).into_iter().chain(row);
             dates.extend(rows.flat_map(|row| row.dates.iter().map(|date| (id.game, id.matchup, date.date))));
         }
-        let (state_change, affected) = tables.merge(team, input, effects);
+        let affected = match input {
+            In::TeamGame(id, row) => tables.put_game(id.game, id.matchup, row),
+            In::Member(id, row) => tables.put_member(id.player, row),
+        };
         if let Some(affected) = affected {
             dates.extend(tables.affected_dates(&affected));
         }
@@ -128,25 +114,23 @@ impl MaterializedView for TeamForms {
         dates.extend(tables.next_two(before));
         dates.extend(tables.next_two(after));
         for (game, matchup, date) in dates {
-            (effects.invalidate)(OutputKey::Form(TeamFormId { matchup, game, date, team }));
+            (effects.invalidate)(TeamFormId { matchup, game, date, team });
         }
-        state_change
+        StateChange::RowReplaced
     }
-    fn restore(&self, tables: &mut Tables, retained: RetainedRoster) {
-        tables.team = Some(retained.team);
-        tables.rosters.restore(retained);
+    /// Former versions stored rosters.
+    fn is_formerly_retained(id: &str) -> bool {
+        id.starts_with("roster/")
     }
-    fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
+    fn restore(&self, _tables: &mut Tables, (): ()) {}
+    fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(TeamFormId)) {
         let Some(team) = tables.team else { return };
         for (_, (game, matchup, date)) in &tables.by_tip_off {
-            emit(OutputKey::Form(TeamFormId { matchup: *matchup, game: *game, date: *date, team }));
-        }
-        for feed in tables.rosters.feeds() {
-            emit(OutputKey::Roster(team, feed));
+            emit(TeamFormId { matchup: *matchup, game: *game, date: *date, team });
         }
     }
-    fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<TeamForm> {
-        let OutputKey::Form(TeamFormId { matchup, game, date, team }) = output_key else { return None };
+    fn derive(&self, tables: &Tables, output_key: &TeamFormId) -> Option<TeamForm> {
+        let TeamFormId { matchup, game, date, team } = output_key;
         let row = tables.game(*game, *matchup)?;
         let game_date = row.dates.iter().find(|game_date| game_date.date == *date)?;
         if !tables.is_open(row, game_date) {
@@ -169,44 +153,9 @@ impl MaterializedView for TeamForms {
             retrospective: retrospective.filter(|_| differs),
         })
     }
-    fn parked(&self, tables: &Tables, output_key: &OutputKey) -> (u32, Vec<ParkedItem>) {
-        match output_key {
-            OutputKey::Roster(team, feed) => {
-                let items = tables.rosters.unresolved(*team, *feed, &tables.name_lookups);
-                (u32::from(!items.is_empty()), items)
-            }
-            OutputKey::Form(_) => (0, Vec::new()),
-        }
-    }
 }
 
 impl Tables {
-    fn merge(
-        &mut self,
-        team: Team,
-        input: In,
-        effects: &mut Effects<'_, OutputKey, RetainedRoster>,
-    ) -> (StateChange, Option<AffectedDates>) {
-        match input {
-            In::TeamGame(id, row) => (StateChange::RowReplaced, self.put_game(id.game, id.matchup, row)),
-            In::Roster(observation) => {
-                let (feed, since) = (observation.feed, observation.provenance.fetched_at);
-                if !self.rosters.merge(observation, effects.retain) {
-                    return (StateChange::Unchanged, None);
-                }
-                (effects.invalidate)(OutputKey::Roster(team, feed));
-                (StateChange::Stored, Some(AffectedDates { since, season: None }))
-            }
-            In::Names(id, row) => {
-                self.name_lookups.put(id, row);
-                for feed in self.rosters.feeds() {
-                    (effects.invalidate)(OutputKey::Roster(team, feed));
-                }
-                let affected = AffectedDates { since: id.date.at(0, 0), season: None };
-                (StateChange::RowReplaced, Some(affected))
-            }
-        }
-    }
     fn game(&self, game: GameId, matchup: Matchup) -> Option<&TeamGame> {
         self.seasons.get(&game.season())?.get(&(game, matchup))
     }
@@ -227,21 +176,41 @@ impl Tables {
         for date in row.iter().flat_map(|row| &row.dates).filter(|date| date.has_rows()) {
             self.by_tip_off.insert((date.tip_off, (game, matchup, date.date)));
         }
-        if let Some(revision) = old.as_ref().and_then(|row| row.revisions.last()) {
-            let count = self.last_known.entry(revision.known_at).or_insert(1);
-            *count -= 1;
-            if *count == 0 {
-                self.last_known.remove(&revision.known_at);
-            }
-        }
-        if let Some(revision) = row.as_ref().and_then(|row| row.revisions.last()) {
-            *self.last_known.entry(revision.known_at).or_insert(0) += 1;
-        }
+        let last_known = |row: &Option<TeamGame>| {
+            row.as_ref().and_then(|row| row.revisions.last()).map(|last| last.known_at)
+        };
+        self.replace_last_known(last_known(&old), last_known(&row));
         let rows = old.iter().chain(&row);
         let revisions =
             rows.flat_map(|row| row.revisions.iter().chain(row.revisions_in_retrospect.iter().flatten()));
         let since = revisions.map(|revision| revision.tip_off).min()?;
         Some(AffectedDates { since, season: Some(season) })
+    }
+    /// Replaces the row of a member and returns the dates whose forms may change as a result.
+    fn put_member(&mut self, player: PlayerId, row: Option<TeamMember>) -> Option<AffectedDates> {
+        let old = match row.clone() {
+            Some(row) => self.members.insert(player, row),
+            None => self.members.remove(&player),
+        };
+        let history = |row: &Option<TeamMember>| row.as_ref().map(|row| row.history.clone());
+        let (old, new) = (history(&old), history(&row));
+        let last_known = |history: &Option<MembershipHistory>| {
+            history.as_ref().and_then(|history| history.revisions.last()).map(|last| last.known_at)
+        };
+        self.replace_last_known(last_known(&old), last_known(&new));
+        changed_since(old.as_ref(), new.as_ref()).map(|since| AffectedDates { since, season: None })
+    }
+    fn replace_last_known(&mut self, old: Option<Timestamp>, new: Option<Timestamp>) {
+        if let Some(old) = old {
+            let count = self.last_known.entry(old).or_insert(1);
+            *count -= 1;
+            if *count == 0 {
+                self.last_known.remove(&old);
+            }
+        }
+        if let Some(new) = new {
+            *self.last_known.entry(new).or_insert(0) += 1;
+        }
     }
     fn affected_dates(&self, affected: &AffectedDates) -> Vec<DateKey> {
         let AffectedDates { since, season } = *affected;
@@ -250,8 +219,7 @@ impl Tables {
     }
     /// Returns the latest instant at which a fact about the team became known.
     fn horizon(&self) -> Timestamp {
-        let last_game = self.last_known.keys().next_back().copied();
-        last_game.max(self.rosters.last_change()).unwrap_or(Timestamp::DISTANT_PAST)
+        self.last_known.keys().next_back().copied().unwrap_or(Timestamp::DISTANT_PAST)
     }
     fn next_two(&self, horizon: Timestamp) -> impl Iterator<Item = DateKey> {
         self.by_tip_off.range((Timestamp(horizon.0 + 1), FIRST_DATE)..).take(2).map(|(_, date)| *date)
@@ -269,19 +237,11 @@ impl Tables {
     }
     /// Derives the form before a game on a date; `None` on a basis on which the date does not stand.
     fn form(&self, row: &TeamGame, date: &GameDate, cutoff: Cutoff) -> Option<Form> {
-        let content_by = |cutoff| self.form_content(row, date, cutoff);
-        let form = known_content(cutoff, self.rosters.retraction_instants(), content_by);
-        form.content.map(|content| Form { known_at: form.known_at, ..content })
-    }
-    /// Computes the form before a game on a date. The time of the content is not set.
-    fn form_content(&self, row: &TeamGame, date: &GameDate, cutoff: Cutoff) -> Known<Option<Form>> {
         let stands = match cutoff.basis() {
             Basis::Issued => date.stood_at_cutoff,
             Basis::Retrospective => date.stands(),
         };
-        let Some(games) = self.seasons.get(&row.game.season()).filter(|_| stands) else {
-            return Known::default();
-        };
+        let games = self.seasons.get(&row.game.season()).filter(|_| stands)?;
         let mut known_at = date.known_at;
         let mut past: Vec<&TeamGameRevision> = Vec::with_capacity(games.len());
         let is_other = |past: &&TeamGame| past.game != row.game && past.game.counts_in_averages();
@@ -298,14 +258,27 @@ impl Tables {
             }
         }
         let recent = last_games.into_iter().map(|(player, last_game)| RecentPlayer { player, last_game });
-        let (roster, roster_known_at) = self.rosters.as_of(cutoff, &self.name_lookups);
-        let content = Form {
-            known_at: Timestamp::DISTANT_PAST,
+        let (roster, roster_known_at) = self.roster(cutoff);
+        Some(Form {
+            known_at: known_at.max(roster_known_at),
             numbers: numbers::form_numbers(&past, date.date),
             recent: recent.collect(),
             roster,
-        };
-        Known { content: Some(content), known_at: known_at.max(roster_known_at) }
+        })
+    }
+    /// Returns the players on the team's rosters as of a cutoff, and when it became known that they, and no others, are.
+    fn roster(&self, cutoff: Cutoff) -> (Vec<RosteredPlayer>, Timestamp) {
+        let mut known_at = Timestamp::DISTANT_PAST;
+        let mut roster = Vec::new();
+        for (player, member) in &self.members {
+            let Some(revision) = revision_as_of(&member.history, cutoff) else { continue };
+            known_at = known_at.max(revision.known_at);
+            if !revision.listings.is_empty() {
+                let born = revision.listings.iter().find_map(|listing| listing.born);
+                roster.push(RosteredPlayer { player: *player, born });
+            }
+        }
+        (roster, known_at)
     }
 }
 

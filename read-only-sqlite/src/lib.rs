@@ -5,7 +5,11 @@
 //! cannot be created, the file is read without locks: then [`ChangeCheck`] detects that a process began to write meanwhile.
 //! Invariant: the content of the file is never changed, and after the connection is closed the folder has the same files as before.
 //! Exception: if only `-shm` is missing, it is created and remains.
-//! Not here: the tables of the files (crates `runtime-embedded` and `sinks`).
+//! Not here: whether the path still names the open file (`identity`), the tables of the files (crates `runtime-embedded` and `sinks`).
+mod identity;
+
+pub use identity::{FileIdentity, IdentityError};
+
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::{
     ffi::OsString,

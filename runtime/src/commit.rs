@@ -49,9 +49,9 @@ impl Commit {
     pub fn append(&mut self, partition: TopicPartition, key: &str, value: Option<&[u8]>) {
         self.records.entry(partition).or_default().push(key, value);
     }
-    /// Appends one dead letter to a partition of a dead-letter queue.
+    /// Appends one dead letter to a partition of a dead-letter queue; of a record above the limit of an event, it keeps the first bytes.
     pub fn reject(&mut self, partition: TopicPartition, dead_letter: DeadLetter) {
-        self.dead_letters.entry(partition).or_default().push(dead_letter);
+        self.dead_letters.entry(partition).or_default().push(dead_letter.within_limit());
     }
 }
 

@@ -13,7 +13,7 @@ mod view_state;
 
 pub use codec::{Input, Output, ParseOutputKey, stream, table};
 pub use derived_topics::{changelog_topic, dlq_topic};
-pub use dlq_limits::{DlqLimits, RejectWindow};
+pub use dlq_limits::{AcceptedRecords, DlqLimits, RejectWindow};
 pub use ledger::{LEDGER, append_ledger_entry};
 pub use materialized_view::MaterializedViewNode;
 pub use node::{ProcessorKind, ProcessorNode};

@@ -39,8 +39,9 @@ pub enum RuntimeError {
     #[error(
         "{processor} stops at {at}: {limit}; defect of the last unusable record: {sample}\n\
          nothing of this micro-batch is committed, so nothing is lost\n\
-         next: if the source or the loader has a defect, fix it and start again; to accept these records as dead letters \
-         (`fastbreak dlq show {processor}`), raise `dead-letter-max-consecutive` or `dead-letter-max-ratio`"
+         next: if the loader or the settings have a defect, mend it and start again; otherwise \
+         `fastbreak run --accept-dead-letters {processor}` makes dead letters of all unusable records that are in the log when it starts \
+         (the limits are dead-letter-max-consecutive and dead-letter-max-ratio)"
     )]
     DlqLimitExceeded { processor: String, at: String, limit: String, sample: String },
     #[error("the sink: {0}")]

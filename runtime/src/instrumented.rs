@@ -1,4 +1,4 @@
-//! A group member that wraps another member and records its metrics.
+//! A group member that wraps another member, records its metrics and states whether it has its partitions.
 //!
 //! Invariant: the records of a commit are counted once it is durable, from its ledger entry; nothing is recorded per record.
 //! Not here: the member that does the work (the backends).
@@ -7,6 +7,7 @@ use crate::{
     commit::{Commit, Restored, TaskEvent},
     error::{CommitError, RuntimeError},
     metrics as m,
+    progress_board::PartitionState,
     subscription::RunContext,
 };
 use schemas::ops::LedgerEntry;
@@ -18,11 +19,13 @@ pub struct InstrumentedMember {
     member: Box<dyn GroupMember>,
     processor: &'static str,
     run_context: Arc<RunContext>,
+    /// True from an assignment until the task requests the next event, which it does once it has restored all partitions.
+    is_restoring: bool,
 }
 
 impl InstrumentedMember {
     pub fn new(member: Box<dyn GroupMember>, processor: &'static str, run_context: Arc<RunContext>) -> Self {
-        InstrumentedMember { member, processor, run_context }
+        InstrumentedMember { member, processor, run_context, is_restoring: false }
     }
     fn record_ledger_entry(&self, entry: &LedgerEntry) {
         let metrics = &self.run_context.metrics;
@@ -52,15 +55,24 @@ fn size_of(commit: &Commit) -> (u64, usize) {
 
 impl GroupMember for InstrumentedMember {
     fn next_event(&mut self) -> TaskEvent {
+        let board = &self.run_context.board;
+        if std::mem::take(&mut self.is_restoring) {
+            board.set_partition_state(self.processor, PartitionState::Restored);
+        }
         let event = self.member.next_event();
         let metrics = &self.run_context.metrics;
         let reason = match &event {
             TaskEvent::Assigned(partitions) => {
+                self.is_restoring = true;
+                board.set_partition_state(self.processor, PartitionState::Restoring);
                 metrics.set(m::RESTORING, &[self.processor], partitions.len() as f64);
                 "assigned"
             }
             TaskEvent::Revoked(_) => "revoked",
-            TaskEvent::Lost => "lost",
+            TaskEvent::Lost => {
+                board.set_partition_state(self.processor, PartitionState::Lost);
+                "lost"
+            }
             _ => return event,
         };
         metrics.add(m::REBALANCES, &[self.processor, reason], 1);

@@ -10,12 +10,27 @@ use std::{
 };
 use topics::{Offset, TopicPartition};
 
+/// Whether a processor has its partitions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PartitionState {
+    /// It joins its consumer group, or restores the state of the partitions that are assigned to it.
+    #[default]
+    Restoring,
+    /// It has restored the state of all partitions that are assigned to it.
+    Restored,
+    /// Its consumer group has removed it, for example because it could not reach the brokers; it joins again.
+    Lost,
+}
+
 /// The progress that the members of one process share.
 #[derive(Debug, Default)]
 pub struct ProgressBoard {
     end_offsets: DashMap<TopicPartition, Offset>,
     /// True for a processor that found nothing to read when it last checked.
     idle: DashMap<&'static str, bool>,
+    partitions: DashMap<&'static str, PartitionState>,
+    /// Processors that have stopped while the others continue.
+    stopped: DashMap<&'static str, ()>,
     change_count: Mutex<u64>,
     changed: Condvar,
 }
@@ -33,9 +48,27 @@ impl ProgressBoard {
     pub fn set_idle(&self, processor: &'static str, is_idle: bool) {
         self.idle.insert(processor, is_idle);
     }
-    /// True if the processor found nothing to read when it last checked.
+    pub fn set_partition_state(&self, processor: &'static str, state: PartitionState) {
+        self.partitions.insert(processor, state);
+    }
+    pub fn partition_state(&self, processor: &str) -> PartitionState {
+        self.partitions.get(processor).map_or(PartitionState::default(), |state| *state)
+    }
+    /// States that the processor has stopped while the others continue. It counts as idle, because nobody has to wait for its output.
+    pub fn set_stopped(&self, processor: &'static str) {
+        self.stopped.insert(processor, ());
+        self.notify();
+    }
+    pub fn is_stopped(&self, processor: &str) -> bool {
+        self.stopped.contains_key(processor)
+    }
+    /// True if any processor has stopped while the others continue.
+    pub fn has_stopped(&self) -> bool {
+        !self.stopped.is_empty()
+    }
+    /// True if the processor found nothing to read when it last checked, or has stopped.
     pub fn is_idle(&self, processor: &str) -> bool {
-        self.idle_state(processor).unwrap_or(false)
+        self.is_stopped(processor) || self.idle_state(processor).unwrap_or(false)
     }
     /// True if the processor is idle; `None` until it has checked for the first time.
     pub fn idle_state(&self, processor: &str) -> Option<bool> {

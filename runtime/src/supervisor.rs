@@ -1,6 +1,7 @@
 //! The supervisor: runs every processor of a process on its own thread, all on one log, until it is stopped or everything is caught up.
 //!
-//! Invariant: the first error stops all threads, each after committing what it has read. Caught up means that the committed offsets of
+//! Invariant: the first error stops all threads, each after committing what it has read. A processor that exceeds a DLQ limit stops alone:
+//! the others catch up, and then the run ends with its error. Caught up means that the committed offsets of
 //! every subscription equal the end offsets of its inputs, in one consistent sample of the log.
 //! Not here: which processors there are (`src/topology/nodes.rs` of the binary), the sink's loop (crate `sinks`).
 use crate::{
@@ -79,7 +80,14 @@ impl Supervisor {
         let run = move || {
             let mut stop_on_drop = StopOnDrop { run_context, is_successful: false };
             let outcome = task(member);
-            stop_on_drop.is_successful = outcome.is_ok();
+            let is_limit_exceeded = matches!(outcome, Err(RuntimeError::DlqLimitExceeded { .. }));
+            if let Err(error) = &outcome
+                && is_limit_exceeded
+            {
+                tracing::error!(processor = name, %error, "a processor stopped at a DLQ limit; the others catch up, then the run ends");
+                stop_on_drop.run_context.board.set_stopped(name);
+            }
+            stop_on_drop.is_successful = outcome.is_ok() || is_limit_exceeded;
             outcome
         };
         let thread = std::thread::Builder::new().name(name.into()).spawn(run);
@@ -94,12 +102,14 @@ impl Supervisor {
     pub fn run_context(&self) -> Arc<RunContext> {
         self.run_context.clone()
     }
-    /// True if every processor has restored its state and is idle, and the committed offsets cover all input.
+    /// True if every processor that has not stopped has restored its state and is idle, and its committed offsets cover all input.
     fn is_caught_up(&mut self) -> Result<bool, RuntimeError> {
-        let is_idle = self.subscriptions.iter().all(|s| self.run_context.board.is_idle(s.name));
+        let board = &self.run_context.board;
+        self.subscriptions.retain(|subscription| !board.is_stopped(subscription.name));
+        let is_idle = self.subscriptions.iter().all(|s| board.is_idle(s.name));
         Ok(is_idle && self.log.is_caught_up(&self.subscriptions)?)
     }
-    /// Runs until stopped or, if `until_caught_up`, until everything is caught up. Calls `on_interval` after each round of maintenance.
+    /// Runs until stopped or, if `until_caught_up` or after a processor exceeded a DLQ limit, until everything else is caught up. Calls `on_interval` after each round of maintenance.
     ///
     /// # Errors
     /// The first error of any thread or of the maintenance.
@@ -110,7 +120,8 @@ impl Supervisor {
     ) -> Result<(), RuntimeError> {
         while !self.run_context.is_stopping() {
             let interval = self.log.run_maintenance(&self.run_context.board)?;
-            if until_caught_up && self.is_caught_up()? {
+            let is_ending = until_caught_up || self.run_context.board.has_stopped();
+            if is_ending && self.is_caught_up()? {
                 break;
             }
             on_interval(self.log.as_mut());

@@ -102,11 +102,10 @@ impl Client {
         let path = format!("/subjects/{subject}/versions/{version}");
         self.get(&format!("reading version {version} of {subject}"), &path)
     }
-    /// Reads the schema with this id.
-    pub fn schema_text(&self, id: u32) -> Result<String, RegistryError> {
-        let found: SchemaTextBody =
-            self.get(&format!("reading schema {id}"), &format!("/schemas/ids/{id}"))?;
-        Ok(found.schema)
+    /// Reads the schema with this id; `None` if there is no such schema.
+    pub fn schema_text(&self, id: u32) -> Result<Option<String>, RegistryError> {
+        let found = self.get(&format!("reading schema {id}"), &format!("/schemas/ids/{id}"));
+        Ok(not_found_as_none(found)?.map(|SchemaTextBody { schema }| schema))
     }
     /// Finds the version of a subject that has this schema; `None` if the schema is not registered.
     pub fn find(&self, subject: &str, text: &str) -> Result<Option<Registered>, RegistryError> {

@@ -61,7 +61,7 @@ fn requests_have_the_method_path_headers_and_body_of_the_api() {
     let client = client(&format!("{}/apis/v7", server.url), None, LONG);
     assert_eq!(client.subjects(), Ok(vec!["a".to_owned()]));
     assert_eq!(client.versions("a"), Ok(vec![1, 2]));
-    assert_eq!(client.schema_text(7), Ok("\"int\"".to_owned()));
+    assert_eq!(client.schema_text(7), Ok(Some("\"int\"".to_owned())));
     assert_eq!(client.register("a", "\"int\""), Ok(7));
     assert_eq!(client.set_level("a", Level::Full), Ok(()));
     assert_eq!(client.check_compatibility("a", "1"), Ok(Verdict::Incompatible("one; two".into())));

@@ -10,13 +10,14 @@ use crate::{
     game::{Game, PlayerGame, TeamGame},
     identity::Names,
     ids::{
-        CandidateId, MatchupGameDateId, MatchupGameId, NamesId, PlayerGameDateId, PlayerMatchupGameId,
-        TeamFormId, TeamGameId,
+        CandidateId, MatchupEventId, MatchupGameDateId, MatchupGameId, MembershipId, NamesId,
+        PlayerGameDateId, PlayerMatchupGameId, TeamFormId, TeamGameId, TeamMemberId,
     },
-    market::{Availability, Market, QuotedPlayers},
+    market::{Availability, Market, OddsEvent, QuotedPlayers},
+    membership::{Membership, TeamMember},
     observation::{
         BoxScoreObservation, FinalBoxScoreObservation, GameObservation, InjuryObservation, LinkObservation,
-        NamesObservation, OddsObservation, RosterObservation,
+        NamesObservation, OddsEventObservation, OddsObservation, RosterObservation,
     },
     ops::{LedgerEntry, LogId, SinkBatchPlanned},
     prediction::Prediction,
@@ -82,25 +83,29 @@ events! {
     BoxScoreObservation = "box-score-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("BoxScoreObservation.is_final", "true")];
     FinalBoxScoreObservation = "final-box-score-observation" [1];
     OddsObservation = "odds-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("OddsObservation.incomplete_books", "[]"), ("Quote.complete", "true")];
+    OddsEventObservation = "odds-event-observation" [1];
     InjuryObservation = "injury-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("InjuryObservation.incomplete_teams", "[]"), ("InjuryObservation.not_submitted", "[]")];
     RosterObservation = "roster-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null")];
     NamesObservation = "names-observation" [1, 2, 3] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("NamesObservation.feed", "null"), ("NamesObservation.of_league", "false"), ("NamesObservation.suffix_matters", "[]")];
     LinkObservation = "link-observation" [1, 2, 3] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("LinkObservation.is_nobody", "false"), ("LinkObservation.only_team", "null"), ("LinkObservation.only_source", "null"), ("LinkObservation.only_from", "null")];
     Names = "names" [1, 2, 3] with [("NameMatch.revisions_in_retrospect", "null"), ("NameRevision.operator_link", "null")];
-    GameFixtures = "game-fixtures" [1];
+    Membership = "membership" [1];
+    TeamMember = "team-member" [1];
+    GameFixtures = "game-fixtures" [1, 2] with [("GameFixtures.scheduled_dates", "null")];
+    OddsEvent = "odds-event" [1];
     Game = "game" [1, 2, 3] with [("Game.dates", "[]")];
     TeamGame = "team-game" [1, 2, 3] with [("TeamGame.revisions_in_retrospect", "null"), ("TeamGame.matchup", FIRST_MATCHUP), ("TeamGame.dates", "[]")];
     PlayerGame = "player-game" [1, 2, 3] with [("PlayerGame.revisions_in_retrospect", "null"), ("PlayerGame.matchup", FIRST_MATCHUP)];
     Market = "market" [1, 2] with [("Market.date", "0"), ("Market.matchup", FIRST_MATCHUP), ("Market.issued_absent_since", "null"), ("Market.retrospective_absent_since", "null")];
     Availability = "availability" [1, 2] with [("Availability.date", "0"), ("Availability.matchup", FIRST_MATCHUP), ("Availability.issued_absent_since", "null"), ("Availability.retrospective_absent_since", "null")];
     QuotedPlayers = "quoted-players" [1, 2, 3] with [("QuotedPlayers.date", "0"), ("QuotedPlayer.is_quoted", "true"), ("TeamReported.has_reported", "true"), ("QuotedPlayers.teams_reported_issued", "[]"), ("QuotedPlayers.teams_reported_retrospective", "[]")];
-    TeamForm = "team-form" [1, 2] with [("TeamForm.date", "0")];
-    SlateEntry = "slate-entry" [1, 2, 3] with [("Candidacy.teams_reported", "[]"), ("SlateEntry.end", "null")];
-    Features = "features" [1, 2] with [("Features.voided", "null")];
-    Prediction = "prediction" [1, 2] with [("Prediction.voided", "null")];
+    TeamForm = "team-form" [1, 2, 3] with [("TeamForm.date", "0")];
+    SlateEntry = "slate-entry" [1, 2, 3, 4] with [("SideEvidence.is_rostered", "false"), ("Candidacy.teams_reported", "[]"), ("SlateEntry.end", "null")];
+    Features = "features" [1, 2, 3] with [("Features.voided", "null")];
+    Prediction = "prediction" [1, 2, 3] with [("Prediction.voided", "null")];
     LedgerEntry = "ledger-entry" [1];
     LogId = "log-id" [1];
-    SinkBatchPlanned = "sink-batch-planned" [1];
+    SinkBatchPlanned = "sink-batch-planned" [1, 2] with [("SinkBatchPlanned.states_predecessor", "false"), ("SinkBatchPlanned.predecessor", "null")];
 }
 
 macro_rules! rows {
@@ -116,7 +121,10 @@ macro_rules! rows {
 }
 rows! {
     Names => NamesId, row, Some(NamesId { scope: row.scope.parse().ok()?, team: row.team, source: row.source, date: row.date });
+    Membership => MembershipId, row, Some(MembershipId { player: row.player, team: row.team });
+    TeamMember => TeamMemberId, row, Some(TeamMemberId { team: row.team, player: row.player });
     GameFixtures => MatchupGameId, row, Some(MatchupGameId { matchup: row.matchup, game: row.game });
+    OddsEvent => MatchupEventId, row, Some(MatchupEventId { matchup: row.matchup, event: row.event.clone() });
     Game => MatchupGameId, row, Some(MatchupGameId { matchup: Matchup::new(row.home, row.away)?, game: row.game });
     TeamGame => TeamGameId, row, Some(TeamGameId { team: row.team, game: row.game, matchup: row.matchup });
     PlayerGame => PlayerMatchupGameId, row, Some(PlayerMatchupGameId { player: row.player, game: row.game, matchup: row.matchup });

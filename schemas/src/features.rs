@@ -135,8 +135,8 @@ named_enum! {
 #[avro_schema(namespace = "fastbreak")]
 pub enum Eligibility {
     Eligible,
-    /// It is unknown for which team the player would appear: he has no appearance and no roster entry, or the later of the two is with
-    /// neither team of the game.
+    /// It is unknown for which team the player would appear: he has no appearance and no listing, or the newest of them is with neither
+    /// team of the game.
     NoSide,
     /// The newest injury report lists the player as out or doubtful.
     RuledOut,
@@ -144,6 +144,9 @@ pub enum Eligibility {
     TooFewAppearances,
     /// The player played less than 15 minutes on average in the last 7 appearances.
     TooFewMinutes,
+    /// At the player's first cutoff of the date, the player belonged to a team of another game of this date, so he is predicted for that
+    /// team only.
+    OtherTeam,
 }
 named_enum! {
     // These names are values of column `status` of table `player_slate`, which shows an eligible candidate as `predicted`.
@@ -153,6 +156,7 @@ named_enum! {
         RuledOut = "ruled_out",
         TooFewAppearances = "too_few_appearances",
         TooFewMinutes = "too_few_minutes",
+        OtherTeam = "other_team",
     }
 }
 
@@ -247,7 +251,7 @@ pub struct Features {
     pub name: String,
     pub home: Team,
     pub away: Team,
-    /// The player's team in this game; `None` if `eligibility` is [`Eligibility::NoSide`].
+    /// The player's team in this game; `None` if `eligibility` is [`Eligibility::NoSide`] or [`Eligibility::OtherTeam`].
     pub team: Option<Team>,
     pub date: EasternDate,
     pub tip_off: Timestamp,

@@ -128,6 +128,15 @@ pub struct ScoreRevision {
     pub points: Option<FinalPoints>,
 }
 
+/// The dates for which a game had been scheduled with a pair of teams, from an instant on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct ScheduledDates {
+    pub known_at: Timestamp,
+    /// Sorted.
+    pub dates: Vec<EasternDate>,
+}
+
 /// Everything that is known about the fixture and the result of one game with one pair of teams.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
@@ -144,4 +153,7 @@ pub struct GameFixtures {
     pub result: Option<GameResult>,
     /// Sorted by date.
     pub dates: Vec<GameDate>,
+    /// The dates for which the game had been scheduled by each instant: a date that only observations stated which are retracted by then does
+    /// not count. `None` if they always are the dates of all revisions up to the instant.
+    pub scheduled_dates: Option<Vec<ScheduledDates>>,
 }

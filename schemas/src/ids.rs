@@ -142,6 +142,14 @@ composite!(
     PlayerGameDateId { player: PlayerId, game: GameId, date: EasternDate }
 );
 composite!(
+    /// The id of a row about one player and one team, partitioned by the player.
+    MembershipId { player: PlayerId, team: Team }
+);
+composite!(
+    /// The id of a row about one team and one player, partitioned by the team.
+    TeamMemberId { team: Team, player: PlayerId }
+);
+composite!(
     /// The id of a row about one candidate (a player who may appear in a game) for one game of one pair of teams on one date, partitioned by
     /// the player.
     CandidateId { player: PlayerId, game: GameId, date: EasternDate, matchup: Matchup }
@@ -162,6 +170,28 @@ composite!(
     /// The id of a row about one team's form before one game on one date, partitioned by the pair of the game's teams.
     TeamFormId { matchup: Matchup, game: GameId, date: EasternDate, team: Team }
 );
+
+/// The id of a row about one event of the odds source and one of the pairs of teams that were stated for it, partitioned by the pair.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MatchupEventId {
+    pub matchup: Matchup,
+    /// The source's own id. It is the last part of the text, because it may contain any character.
+    pub event: String,
+}
+impl fmt::Display for MatchupEventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.matchup, self.event)
+    }
+}
+impl FromStr for MatchupEventId {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/');
+        let (matchup, event) =
+            parts.ok_or_else(|| format!("'{text}' is not a row id, expected matchup/event"))?;
+        Ok(MatchupEventId { matchup: matchup.parse()?, event: event.to_owned() })
+    }
+}
 
 /// The scope of a name lookup: the teams whose players a name is matched with. Its text is the partition key of the lookup results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -252,6 +282,11 @@ mod tests {
             }
         }
         #[test]
+        fn the_key_of_an_event_parses_to_the_same_key_whatever_its_id_contains(event in ".*") {
+            let id = MatchupEventId { matchup: Matchup::FIRST, event };
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        #[test]
         fn a_game_id_that_parses_has_the_same_text_and_a_season_with_days(number in any::<u32>(), raw in any::<i64>()) {
             for text in [format!("{number:010}"), format!("{:010}", number % 100_000_000)] {
                 if let Ok(game) = text.parse::<GameId>() {
@@ -274,6 +309,8 @@ mod tests {
         assert_eq!(form.parse::<TeamFormId>().unwrap().to_string(), form);
         let row = "203999/0022300576/2024-02-15";
         assert_eq!(row.parse::<PlayerGameDateId>().unwrap().to_string(), row);
+        assert_eq!("203999/DEN".parse::<MembershipId>().unwrap().to_string(), "203999/DEN");
+        assert_eq!("DEN/203999".parse::<TeamMemberId>().unwrap().to_string(), "DEN/203999");
         let candidate = format!("{row}/BOS-NYK");
         assert_eq!(candidate.parse::<CandidateId>().unwrap().to_string(), candidate);
         assert!(row.parse::<CandidateId>().is_err() && candidate.parse::<PlayerGameDateId>().is_err());

@@ -15,6 +15,7 @@ pub mod game;
 pub mod identity;
 pub mod ids;
 pub mod market;
+pub mod membership;
 mod named_enum;
 pub mod observation;
 pub mod ops;
@@ -29,8 +30,8 @@ pub mod wire;
 mod wire_error;
 
 pub use ids::{
-    CandidateId, GameId, MatchupGameDateId, MatchupGameId, NamesId, PlayerGameDateId, PlayerId,
-    PlayerMatchupGameId, RawId, Scope, TeamFormId, TeamGameId,
+    CandidateId, GameId, MatchupEventId, MatchupGameDateId, MatchupGameId, MembershipId, NamesId,
+    PlayerGameDateId, PlayerId, PlayerMatchupGameId, RawId, Scope, TeamFormId, TeamGameId, TeamMemberId,
 };
 pub use team::{Matchup, Team};
 pub use units::{EasternDate, Line, PlayingTime, Price, Season, Timestamp};

@@ -115,6 +115,26 @@ impl Availability {
     }
 }
 
+/// Whether an event of the odds source belongs to a pair of teams, from an instant on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct OddsEventRevision {
+    pub known_at: Timestamp,
+    pub is_of_matchup: bool,
+}
+
+/// An event of the odds source for which several pairs of teams were stated, and since when it has belonged to one of them, and not belonged
+/// to it. An event without a row has belonged to a single pair.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct OddsEvent {
+    pub matchup: Matchup,
+    pub event: String,
+    pub revisions: Vec<OddsEventRevision>,
+    /// The revisions without retracted observations; `None` if they are the same.
+    pub revisions_in_retrospect: Option<Vec<OddsEventRevision>>,
+}
+
 /// A player whom at least one book quotes or has quoted. `known_at` is when the first of the books' newest quotes of this player became
 /// known, or when the name in the quote was resolved to the player, whichever is later; if no book quotes the player any more, it is when
 /// this became known.

@@ -216,6 +216,17 @@ pub struct OddsObservation {
     pub incomplete_books: Vec<String>,
 }
 
+/// States to which pair of teams an event of the odds source belongs, in one fetch, whatever quotes the fetch contains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct OddsEventObservation {
+    /// The odds source's own id of the game.
+    pub event: String,
+    /// `None` if one of the teams is a known team that is not an NBA team.
+    pub matchup: Option<Matchup>,
+    pub provenance: Provenance,
+}
+
 /// The status of a player on an injury report, from most to least likely to play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]

@@ -70,6 +70,22 @@ pub struct SinkBatchPlanned {
     pub reason: String,
     /// The time at which the batch was closed.
     pub planned_at: Timestamp,
+    /// True if `predecessor` is known. Plans of the first version do not state it.
+    #[serde(default)]
+    pub states_predecessor: bool,
+    /// The newest batch that the warehouse had stored in the same epoch when this batch was planned. `None`: it had stored none, or the plan
+    /// does not state it.
+    #[serde(default)]
+    pub predecessor: Option<StoredSinkBatch>,
+}
+
+/// A sink batch that a warehouse has stored. Its id and the time of its plan together identify one plan: if a log was restored from a
+/// backup, it can plan a batch whose id equals that of another batch, which is lost with the newer log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct StoredSinkBatch {
+    pub batch_id: String,
+    pub planned_at: Timestamp,
 }
 
 /// A record that stores the id of the log in which it is.

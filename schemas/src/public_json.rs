@@ -14,20 +14,24 @@ use crate::{
     },
     feed::{Feed, Source},
     fixture::{
-        DateEnd, FinalPoints, FixtureRevision, GameDate, GameFixtures, ScoreRevision, StandingRevision,
-        VoidReason, Voided,
+        DateEnd, FinalPoints, FixtureRevision, GameDate, GameFixtures, ScheduledDates, ScoreRevision,
+        StandingRevision, VoidReason, Voided,
     },
     game::{Game, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
     identity::{NameMatch, NameRevision, NameRule, Names, OperatorLink},
     ids::{GameId, PlayerId, RawId},
-    market::{Availability, AvailabilityView, Market, MarketView, QuotedPlayer, QuotedPlayers, TeamReported},
+    market::{
+        Availability, AvailabilityView, Market, MarketView, OddsEvent, OddsEventRevision, QuotedPlayer,
+        QuotedPlayers, TeamReported,
+    },
+    membership::{Listing, Membership, MembershipHistory, MembershipRevision, TeamMember},
     observation::{
         BoxMember, BoxScoreObservation, BoxScoreStats, FinalBoxScoreObservation, Fixture, GameObservation,
         GameResult, GameStatus, InjuryMember, InjuryObservation, InjuryStatus, LinkObservation,
-        NamesObservation, OddsObservation, PlayerRef, Provenance, Quote, QuoteLine, Retraction, RosterMember,
-        RosterObservation,
+        NamesObservation, OddsEventObservation, OddsObservation, PlayerRef, Provenance, Quote, QuoteLine,
+        Retraction, RosterMember, RosterObservation,
     },
-    ops::{LedgerEntry, LogId, SinkBatchPlanned},
+    ops::{LedgerEntry, LogId, SinkBatchPlanned, StoredSinkBatch},
     prediction::{
         LadderLine, LineSource, Predicted, Prediction, Recommendation, System, SystemOutcome,
         SystemPrediction, SystemSkip,
@@ -185,6 +189,7 @@ objects! {
     QuoteLine { line, over, under }
     Quote { book, name, updated_at, lines, complete }
     OddsObservation { event, home, away, commences_at, date, complete, quotes, provenance, incomplete_books }
+    OddsEventObservation { event, matchup, provenance }
     InjuryMember { team, name, status, reason }
     InjuryObservation {
         matchup, date, reported_at, complete, members, provenance, incomplete_teams, not_submitted,
@@ -201,11 +206,17 @@ objects! {
     Voided { at, reason }
     StandingRevision { known_at, stands }
     GameDate { date, home, away, tip_off, tip_estimated, known_at, stood_at_cutoff, end, standing }
+    Listing { feed, since, born }
+    MembershipRevision { known_at, listings }
+    MembershipHistory { revisions, revisions_in_retrospect }
+    Membership { player, team, history }
+    TeamMember { team, player, history }
     FixtureRevision { known_at, fixture }
     FinalPoints { home, away }
     ScoreRevision { known_at, points }
+    ScheduledDates { known_at, dates }
     GameFixtures {
-        matchup, game, revisions, revisions_in_retrospect, scores, scores_in_retrospect, result, dates,
+        matchup, game, revisions, revisions_in_retrospect, scores, scores_in_retrospect, result, dates, scheduled_dates,
     }
     Game {
         game, home, away, date, tip_off, tip_estimated, called_off, known_at, status, home_points, away_points, home_players,
@@ -229,15 +240,17 @@ objects! {
     Availability {
         player, game, date, matchup, issued, retrospective, issued_absent_since, retrospective_absent_since,
     }
+    OddsEventRevision { known_at, is_of_matchup }
+    OddsEvent { matchup, event, revisions, revisions_in_retrospect }
     QuotedPlayer { player, known_at, is_quoted }
     TeamReported { team, known_at, has_reported }
     QuotedPlayers { matchup, game, date, issued, retrospective, teams_reported_issued, teams_reported_retrospective }
     FormNumbers { games, pace_10, pace_15, off_rating_10, def_rating_15, win_share, rest_days }
     RecentPlayer { player, last_game }
-    RosteredPlayer { player, since, born }
+    RosteredPlayer { player, born }
     Form { known_at, numbers, recent, roster }
     TeamForm { game, date, team, opponent, issued, retrospective }
-    SideEvidence { team, last_game, rostered, born }
+    SideEvidence { team, last_game, is_rostered, born }
     Candidacy { known_at, sides, quoted, home, away, teams_reported }
     SlateEntry { player, game, home, away, date, tip_off, tip_estimated, issued, retrospective, end }
     Comparable { game, points, tier, rest_days, is_home, streak }
@@ -257,7 +270,8 @@ objects! {
         rows_out_of_scope, rows_repeated,
     }
     LogId { id }
-    SinkBatchPlanned { batch_id, ranges, records, reason, planned_at }
+    SinkBatchPlanned { batch_id, ranges, records, reason, planned_at, states_predecessor, predecessor }
+    StoredSinkBatch { batch_id, planned_at }
 }
 
 #[cfg(test)]
@@ -294,8 +308,8 @@ mod tests {
             to_json(&system),
             json!({ "system": "learned_v1", "outcome": { "skipped": "model_absent" } })
         );
-        let entry =
-            SideEvidence { team: Team::BOS, last_game: None, rostered: None, born: Some(EasternDate(0)) };
+        let born = Some(EasternDate(0));
+        let entry = SideEvidence { team: Team::BOS, last_game: None, is_rostered: true, born };
         assert_eq!(to_json(&entry)["born"], json!("1970-01-01"));
         assert_eq!(Bytes(&[0xff, 0x0a]).public_json(), json!("ff0a"));
         assert_eq!(Bytes(b"{}").public_json(), json!("{}"));

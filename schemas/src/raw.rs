@@ -9,6 +9,14 @@ use std::str::FromStr;
 
 pub use crate::feed::{Feed, Source};
 
+/// The limit of an event: the maximum size of its line at `ingest`, of its payload with its key, and of the bytes that a dead letter keeps.
+/// It is the same on every log.
+pub const MAX_EVENT_BYTES: usize = 16 << 20;
+/// An encoded event has less than this many bytes besides key and payload, so its record is within the limit, too.
+const ENCODED_FIELDS_BYTES: usize = 64;
+/// A dead letter keeps this many characters of its reason, which may quote the payload.
+const MAX_REASON_CHARS: usize = 1000;
+
 /// The outcome of a fetch as the scraper reported it; `Complete` if the scraper reported none.
 ///
 /// The public names and the serde aliases are the kebab-case names that scrapers write.
@@ -88,6 +96,14 @@ impl RawEvent {
         let id = hash_of(&[source.name(), name, &key, &fetched_at.0.to_string(), &payload]);
         RawEvent { id, feed, key, fetched_at, outcome, payload, redrive_count: 0, retraction: None }
     }
+    /// Compares the size with the limit of an event. The key counts twice, because it is also the key of the record.
+    ///
+    /// # Errors
+    /// The size and the limit, as one sentence.
+    pub fn check_size(&self) -> Result<(), String> {
+        let bytes = 2 * self.key.len() + self.payload.len() + ENCODED_FIELDS_BYTES;
+        if bytes > MAX_EVENT_BYTES { Err(size_reason(bytes as u64)) } else { Ok(()) }
+    }
     /// Returns the event that retracts this one at an instant, or undoes its retraction.
     pub fn retracted(&self, at: Timestamp, undo: bool, reason: String) -> RawEvent {
         let (source, name) = self.feed.names();
@@ -104,6 +120,11 @@ impl RawEvent {
         let order = RetractionOrder { target: self.id, target_fetched_at: self.fetched_at, undo, reason };
         RawEvent { id: hash_of(&parts), fetched_at: at, retraction: Some(order), ..self.clone() }
     }
+}
+
+/// States the size of an event, and the limit that it exceeds.
+pub fn size_reason(bytes: u64) -> String {
+    format!("{bytes} bytes; an event has at most {MAX_EVENT_BYTES} bytes (16 MiB)")
 }
 
 /// Returns the id of a raw event whose identity consists of these parts.
@@ -180,7 +201,7 @@ pub struct DeadLetter {
     pub partition: i32,
     /// The record's offset, or the line number in a file.
     pub offset: i64,
-    /// The original bytes: the complete record, or the JSON of the bad row.
+    /// The original bytes: the complete record, or the JSON of the bad row; of a record above the limit of an event, only its first bytes.
     #[serde(with = "bytes")]
     pub value: Vec<u8>,
     /// The name of the processor that rejected the record, or `ingest`.
@@ -195,8 +216,12 @@ pub struct DeadLetter {
     pub batch: String,
 }
 impl DeadLetter {
-    /// Creates a dead letter with code and reason only; the caller fills in origin, processor and original bytes.
-    pub const fn new(code: RejectCode, reason: String) -> DeadLetter {
+    /// Creates a dead letter with code and reason only; the caller fills in origin, processor and original bytes. A long reason is cut.
+    pub fn new(code: RejectCode, mut reason: String) -> DeadLetter {
+        if let Some((end, _)) = reason.char_indices().nth(MAX_REASON_CHARS) {
+            reason.truncate(end);
+            reason.push('…');
+        }
         DeadLetter {
             code,
             reason,
@@ -212,6 +237,12 @@ impl DeadLetter {
             redrive_count: 0,
             batch: String::new(),
         }
+    }
+    /// Cuts the original bytes at the limit of an event, so that every log can store the dead letter.
+    #[must_use]
+    pub fn within_limit(mut self) -> DeadLetter {
+        self.value.truncate(MAX_EVENT_BYTES);
+        self
     }
 }
 

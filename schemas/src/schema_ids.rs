@@ -17,8 +17,8 @@ use std::{
     sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
-/// Looks up the text of a registered schema by its id; returns the reason if the registry has no such schema.
-pub type Fetch = Box<dyn Fn(u32) -> Result<String, String> + Send + Sync>;
+/// Looks up the text of a registered schema by its id; `None` if the registry has no such schema, an error if it does not answer.
+pub type Fetch = Box<dyn Fn(u32) -> Result<Option<String>, String> + Send + Sync>;
 
 /// The schema ids that a schema registry assigned, and a function that fetches the registry's other schemas.
 pub struct Binding {
@@ -104,7 +104,8 @@ impl Schemas {
         }
         let binding = BINDING.get_or_init(|| None).as_ref().ok_or(WireError::UnknownSchema { event, id })?;
         let to_error = |reason| WireError::ForeignSchema { event, id, reason };
-        let text = (binding.fetch)(id).map_err(to_error)?;
+        let text = (binding.fetch)(id).map_err(|reason| WireError::Registry { event, id, reason })?;
+        let text = text.ok_or_else(|| to_error("the registry has no schema with this id".to_owned()))?;
         let foreign_schema = Arc::new(ForeignSchema::from_text(&text, self.texts).map_err(to_error)?);
         self.foreign_schemas
             .write()

@@ -48,8 +48,6 @@ pub struct RecentPlayer {
 #[avro_schema(namespace = "fastbreak")]
 pub struct RosteredPlayer {
     pub player: PlayerId,
-    /// When the newest roster that lists the player was fetched; always before tip-off.
-    pub since: Timestamp,
     pub born: Option<EasternDate>,
 }
 
@@ -78,15 +76,17 @@ pub struct TeamForm {
     pub retrospective: Option<Form>,
 }
 
-/// The evidence that a player may appear for one of the two teams of a game: recent appearances for this team, or a roster entry.
+/// The evidence that a player may appear for one of the two teams of a game: recent appearances for this team, or a roster entry. Which
+/// team the player belongs to is decided from all teams (feature builder).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct SideEvidence {
     pub team: Team,
     /// Tip-off of the player's last appearance in the team's last 10 games; `None` if the player appeared in none of them.
     pub last_game: Option<Timestamp>,
-    /// When the newest roster that lists the player was fetched, before tip-off; `None` if no such roster lists the player.
-    pub rostered: Option<Timestamp>,
+    /// True if a roster or player list lists the player for this team.
+    #[serde(default)]
+    pub is_rostered: bool,
     pub born: Option<EasternDate>,
 }
 

@@ -30,7 +30,7 @@ pub trait Event: Serialize + DeserializeOwned + serde_avro_derive::BuildSchema +
 /// An event that is a row of a table topic: a newer record with the same id replaces it.
 pub trait Row: Event {
     /// The id of the row; its text is the record key.
-    type Id: std::fmt::Display + std::str::FromStr<Err = String> + Copy;
+    type Id: std::fmt::Display + std::str::FromStr<Err = String> + Clone;
     /// Returns the id of the row; `None` if the fields form no valid id. No processor writes such a row.
     fn row_id(&self) -> Option<Self::Id>;
 }

@@ -17,6 +17,15 @@ pub enum WireError {
         "{event}: schema id {id} was registered by another producer: {reason}; next: `fastbreak schemas check`"
     )]
     ForeignSchema { event: &'static str, id: u32, reason: String },
+    #[error("{event}: the registry does not answer what schema id {id} is: {reason}")]
+    Registry { event: &'static str, id: u32, reason: String },
     #[error("{event}: {reason}")]
     Body { event: &'static str, reason: String },
+}
+impl WireError {
+    /// True if these bytes are not a record of the event, as far as this process can know. False if the registry, which could tell, does not
+    /// answer.
+    pub const fn is_foreign(&self) -> bool {
+        !matches!(self, WireError::Registry { .. })
+    }
 }

@@ -20,12 +20,13 @@ const FIRST_ID: u32 = 500;
 const EQUAL_SCHEMA_ID: u32 = 1;
 const ADDED_FIELD_ID: u32 = 2;
 const REMOVED_FIELD_ID: u32 = 3;
+const UNANSWERED_ID: u32 = 4;
 
 fn ids() -> std::collections::BTreeMap<&'static str, Vec<u32>> {
     catalog::entries().iter().zip(FIRST_ID..).map(|(entry, id)| (entry.name, vec![id, id + 1000])).collect()
 }
 /// Returns a variant of the schema of `LinkObservation`, as another producer might register it.
-fn fetch_foreign_schema(id: u32) -> Result<String, String> {
+fn fetch_foreign_schema(id: u32) -> Result<Option<String>, String> {
     let mut schema: serde_json::Value =
         serde_json::from_str(LinkObservation::RELEASED[LinkObservation::RELEASED.len() - 1]).unwrap();
     let fields = schema["fields"].as_array_mut().unwrap();
@@ -33,9 +34,10 @@ fn fetch_foreign_schema(id: u32) -> Result<String, String> {
         EQUAL_SCHEMA_ID => fields[0]["doc"] = "the team".into(),
         ADDED_FIELD_ID => fields.insert(0, serde_json::json!({"name": "author", "type": "string"})),
         REMOVED_FIELD_ID => _ = fields.remove(0),
-        _ => return Err("40403: no schema".into()),
+        UNANSWERED_ID => return Err("50001: no disk".into()),
+        _ => return Ok(None),
     }
-    Ok(schema.to_string())
+    Ok(Some(schema.to_string()))
 }
 fn bind_once() {
     static BOUND: Once = Once::new();
@@ -94,11 +96,14 @@ proptest! {
 #[test]
 fn a_foreign_schema_that_the_newest_one_cannot_read_is_rejected_with_its_id() {
     bind_once();
-    let error = |id: u32| wire::decode::<LinkObservation>(&frame(id)).unwrap_err().to_string();
-    let text = error(REMOVED_FIELD_ID);
+    let error = |id: u32| wire::decode::<LinkObservation>(&frame(id)).unwrap_err();
+    let text = error(REMOVED_FIELD_ID).to_string();
     assert!(text.contains("link-observation: schema id 3 was registered by another producer"), "{text}");
     assert!(text.contains("schemas check"), "{text}");
-    assert!(error(77).contains("40403"), "{}", error(77));
+    assert!(error(77).to_string().contains("no schema with this id"), "{}", error(77));
+    assert!(error(77).is_foreign() && error(REMOVED_FIELD_ID).is_foreign());
+    // Whether the record is one of ours is not known while the registry does not answer.
+    assert!(!error(UNANSWERED_ID).is_foreign() && error(UNANSWERED_ID).to_string().contains("50001"));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The fetches of the odds of a season's games, with the faults that concern an odds event: moved, listed twice, used again after tip-off,
-//! or requested for a second region for some time only.
+//! The fetches of the odds of a season's games, with the faults that concern an odds event: moved, listed twice, stated to be another pair's
+//! before tip-off, used again after tip-off, or requested for a second region for some time only.
 //!
 //! Invariant: without faults, each event is listed for one day, in one request.
 //! Not here: the quotes (`feeds::odds`), the odds of a night (`night`).
@@ -40,6 +40,7 @@ impl Fetches<'_> {
             let payload = odds::payload(self.world, game, evening, snapshot);
             self.add(Feed::OddsapiEventOdds, key.clone(), fetched_at, payload);
         }
+        self.add_wrong_pair(game, evening, &key, &times);
         // The number of snapshots for which a second region is requested too; 0 if there is no second region.
         let mut dropped = self.random(Decision::DroppedRegion, game, evening);
         let has_second_region = times.len() > 1 && dropped.chance(faults.dropped_regions);
@@ -83,6 +84,37 @@ impl Fetches<'_> {
         random.shuffle(&mut payloads);
         Some(format!("[{},{}]", payloads[0], payloads[1]))
     }
+    /// Adds a fetch which states that the event belongs to another pair of teams, if this fault occurs and there is such a game.
+    fn add_wrong_pair(&mut self, game: &Game, evening: &Evening, key: &str, times: &[Timestamp]) {
+        let mut random = self.random(Decision::WrongPair, game, evening);
+        if !random.chance(self.world.season.faults.wrong_pairs) {
+            return;
+        }
+        // The fetch is the first one, or follows one of the others.
+        let fetched_at = match random.below(times.len() + 1).checked_sub(1) {
+            None => times[0].plus_hours(-i64::from(random.between(1, 20))),
+            Some(index) => Timestamp(times[index].0 + MINUTE * i64::from(random.between(1, 40))),
+        };
+        let is_other = |other: &&Game| {
+            other.date >= evening.date && !other.teams().iter().all(|team| game.teams().contains(team))
+        };
+        let games = self.world.games.iter().map(|played| &played.game).filter(is_other);
+        let Some(other) = games.min_by_key(|other| other.date).copied() else { return };
+        if fetched_at < evening.until {
+            self.add_under_id(
+                key,
+                &other,
+                Snapshot { fetched_at, number: 0, points_scored: 0.0, days_moved: 0 },
+            );
+        }
+    }
+    /// Adds a fetch of a game's odds under the id of another event.
+    fn add_under_id(&mut self, key: &str, game: &Game, snapshot: Snapshot) {
+        let evening = Evening { date: game.date, tip_off: game.tip_off(), until: game.tip_off() };
+        let payload = odds::payload(self.world, game, &evening, snapshot);
+        let payload = with_event_id(&payload, key);
+        self.add(Feed::OddsapiEventOdds, key.to_owned(), snapshot.fetched_at, payload);
+    }
     /// Adds the odds that are fetched after tip-off, if these faults occur: those of the game in progress, and those of another game under
     /// the same event id.
     fn add_odds_after_tip_off(&mut self, game: &Game, evening: &Evening, key: &str, number: usize) {
@@ -103,11 +135,8 @@ impl Fetches<'_> {
             let next = games.filter(is_later).min_by_key(|other| other.date).copied();
             // The last game of both teams: the event is used for the same game on another day.
             let (next, days_moved) = next.map_or((*game, 2), |next| (next, 0));
-            let next_evening = Evening { date: next.date, tip_off: next.tip_off(), until: next.tip_off() };
             let snapshot = Snapshot { fetched_at, number: 0, points_scored: 0.0, days_moved };
-            let payload = odds::payload(self.world, &next, &next_evening, snapshot);
-            let payload = with_event_id(&payload, key);
-            self.add(Feed::OddsapiEventOdds, key.to_owned(), fetched_at, payload);
+            self.add_under_id(key, &next, snapshot);
         }
     }
 }

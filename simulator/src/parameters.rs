@@ -46,6 +46,9 @@ pub struct Faults {
     pub repeated_events: f64,
     /// Share of games whose odds event is used again after tip-off, for another game of one of the teams on another day.
     pub reused_events: f64,
+    /// Share of games whose odds event is stated in one fetch before tip-off to belong to another pair of teams: before the other fetches, so
+    /// that the event is used again; between them, so that the statement is corrected; or after them.
+    pub wrong_pairs: f64,
     /// Share of payloads in which one row of one list loses a field. The other rows are intact.
     pub broken_rows: f64,
     /// Share of days whose box scores one source also publishes during the games: without a result (nba.com), or with a status other than
@@ -76,6 +79,7 @@ impl Faults {
             moved_events: rate,
             repeated_events: rate,
             reused_events: rate,
+            wrong_pairs: rate,
             broken_rows: rate,
             live_box_scores: rate,
             unsubmitted_reports: rate,

@@ -39,6 +39,7 @@ pub(crate) enum Decision {
     NotSubmitted,
     Retraction,
     Night,
+    WrongPair,
 }
 
 /// One stream of random numbers.

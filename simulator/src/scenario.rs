@@ -125,6 +125,7 @@ fn with_faults_of_fetches(seed: u64, faults: Faults) -> Faults {
         broken_rows: rate(0.3),
         live_box_scores: rate(0.6),
         unsubmitted_reports: rate(0.5),
+        wrong_pairs: rate(0.5),
         ..faults
     }
 }

@@ -145,6 +145,29 @@ fn reused_events_are_used_after_tip_off_for_another_day() {
     assert!(with_other_teams > 20, "{with_other_teams}");
 }
 
+#[test]
+fn wrong_pairs_are_stated_before_tip_off_in_one_fetch_first_between_others_or_last() {
+    let events = with_faults(Faults { wrong_pairs: 1.0, ..NONE });
+    let mut by_event: BTreeMap<String, Vec<(Timestamp, Value)>> = BTreeMap::new();
+    for (event, payload) in odds(&events) {
+        assert_eq!(payload["id"], event.key.as_str());
+        by_event.entry(event.key.clone()).or_default().push((event.fetched_at, payload));
+    }
+    let pair = |event: &Value| [&event["home_team"], &event["away_team"]].map(Value::to_string);
+    let mut positions = HashSet::new();
+    for fetches in by_event.values_mut().filter(|fetches| fetches.len() > 2) {
+        fetches.sort_by_key(|(fetched_at, _)| *fetched_at);
+        let count = |(_, event): &(Timestamp, Value)| {
+            fetches.iter().filter(|(_, other)| pair(other) == pair(event)).count()
+        };
+        let Some(position) = fetches.iter().position(|fetch| count(fetch) == 1) else { continue };
+        let right = &fetches[usize::from(position == 0)].1;
+        assert!(fetches[position].0 < instant(&right["commence_time"]));
+        positions.insert((position + 1).min(2 + usize::from(position + 1 == fetches.len())));
+    }
+    assert_eq!(positions, HashSet::from([1, 2, 3]));
+}
+
 /// Returns the number of values that one payload has and the other lacks or has as null.
 fn lost_fields(intact: &Value, broken: &Value) -> usize {
     match (intact, broken) {

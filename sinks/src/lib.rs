@@ -1,7 +1,8 @@
 //! Library of the sink: stores the newest record of each key of the table topics as rows of a warehouse.
 //!
-//! Reading order: `record`, `window`, `split`, `plan`, `progress`, `warehouse`, `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then
-//! `grading`. Only replays use `date_filter` and `diff`. `reconciler` compares a warehouse with its log by `control_totals`. `task` is the
+//! Reading order: `record`, `window`, `split`, `plan`, `recovery`, `progress`, `warehouse`, `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then
+//! `grading`. Only replays use `date_filter` and `diff`. `reconciler` compares a warehouse with its log by `control_totals`,
+//! `continuity` by the newest batch and plan. `task` is the
 //! sink task: it reads the topics, stores plans, writes batches with this library, and commits offsets.
 //!
 //! Invariant: the content of a warehouse depends only on the newest record per key, never on how the records were split into
@@ -10,6 +11,7 @@
 pub mod bigquery;
 mod column;
 mod content_hash;
+pub mod continuity;
 pub mod control_totals;
 pub mod counters;
 pub mod date_filter;
@@ -20,6 +22,7 @@ pub mod plan;
 mod progress;
 pub mod reconciler;
 pub mod record;
+pub mod recovery;
 pub mod retry;
 pub mod rows;
 mod sink_error;
@@ -36,9 +39,10 @@ mod write_summary;
 pub use bigquery::BigQuery;
 pub use counters::Counters;
 pub use date_filter::DateRange;
-pub use plan::{BatchId, BatchPlan, Recovery, WriterId};
+pub use plan::{BatchId, BatchPlan, StoredBatch, WriterId};
 pub use progress::Progress;
 pub use record::{KeyPart, Record, RecordChange, RowKey, SinkTopic, TopicPartitionOffset};
+pub use recovery::{Recovery, StoredBatches};
 pub use sink_error::SinkError;
 pub use split::split;
 pub use sqlite::Sqlite;

@@ -1,14 +1,18 @@
-//! Batch plan: the input ranges of a batch, stored durably before the batch is written. After a restart, [`Recovery`] is decided from it.
+//! Batch plan: the input ranges of a batch, and its predecessor, stored durably before the batch is written.
 //!
 //! Invariant: a batch id identifies one set of input ranges of one log in one epoch. A batch that may have been written is built again from
 //! the ranges of its plan, never from a new window, so the warehouse recognizes its id.
-//! Not here: storing plans; the sink task stores the plan in the log before the write, and commits the offsets after it.
+//! Not here: storing plans (the sink task stores the plan in the log before the write, and commits the offsets after it); what follows from
+//! a plan after a restart (`recovery`).
 use crate::{
     record::SinkTopic,
     tables::TABLES_VERSION,
     window::{Batch, CloseReason, Range, Ranges},
 };
-use schemas::{Timestamp, ops::SinkBatchPlanned};
+use schemas::{
+    Timestamp,
+    ops::{SinkBatchPlanned, StoredSinkBatch},
+};
 use std::{collections::BTreeMap, fmt};
 
 /// Writer of a batch: name of the sink, id of the log, and warehouse epoch.
@@ -33,6 +37,10 @@ impl BatchId {
         }
         BatchId(blake3::hash(canonical.as_bytes()).to_hex()[..32].to_owned())
     }
+    /// Returns the id whose text a warehouse or a log has stored.
+    pub(crate) fn from_stored(text: impl Into<String>) -> BatchId {
+        BatchId(text.into())
+    }
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -41,6 +49,23 @@ impl fmt::Display for BatchId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A batch that a warehouse has stored: its id, and the time of its plan. A batch id is a function of the input ranges, and a log that was
+/// restored from a backup gives the same offsets to other records; the time tells the two batches apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBatch {
+    pub id: BatchId,
+    pub planned_at: Timestamp,
+}
+
+/// The newest batch that the warehouse had stored in the epoch when a batch was planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Predecessor {
+    /// The plan was made by an earlier version, which did not state it.
+    NotStated,
+    /// `None`: the warehouse had stored no batch in this epoch.
+    Stated(Option<StoredBatch>),
 }
 
 /// The input topics of earlier versions, whose record keys had no date and no pair of teams.
@@ -56,8 +81,10 @@ pub struct BatchPlan {
     pub records: i64,
     pub reason: CloseReason,
     pub planned_at: Timestamp,
+    pub predecessor: Predecessor,
 }
 impl BatchPlan {
+    /// Plans a batch that is the first of its epoch; [`after`](Self::after) sets its predecessor.
     pub fn new(writer: WriterId, batch: &Batch, planned_at: Timestamp) -> BatchPlan {
         BatchPlan {
             id: BatchId::new(&writer, &batch.ranges),
@@ -66,6 +93,7 @@ impl BatchPlan {
             records: batch.read() as i64,
             reason: batch.reason,
             planned_at,
+            predecessor: Predecessor::Stated(None),
         }
     }
     /// Returns an empty plan, which records that the log is about to be read from its start and that no earlier batch is unfinished.
@@ -78,16 +106,35 @@ impl BatchPlan {
             records: 0,
             reason: CloseReason::Recovered,
             planned_at,
+            predecessor: Predecessor::Stated(None),
         }
+    }
+    /// Sets the newest batch that the warehouse has stored in this epoch.
+    #[must_use]
+    pub fn after(self, newest_stored: Option<StoredBatch>) -> BatchPlan {
+        BatchPlan { predecessor: Predecessor::Stated(newest_stored), ..self }
+    }
+    /// Returns the batch as the warehouse stores it.
+    pub fn stored(&self) -> StoredBatch {
+        StoredBatch { id: self.id.clone(), planned_at: self.planned_at }
     }
     /// Converts the plan to an event.
     pub fn event(&self) -> SinkBatchPlanned {
+        let (states_predecessor, predecessor) = match &self.predecessor {
+            Predecessor::NotStated => (false, None),
+            Predecessor::Stated(predecessor) => (true, predecessor.as_ref()),
+        };
         SinkBatchPlanned {
             batch_id: self.id.0.clone(),
             ranges: range_texts(&self.ranges),
             records: self.records,
             reason: self.reason.name().to_owned(),
             planned_at: self.planned_at,
+            states_predecessor,
+            predecessor: predecessor.map(|stored| StoredSinkBatch {
+                batch_id: stored.id.0.clone(),
+                planned_at: stored.planned_at,
+            }),
         }
     }
     /// Converts an event to a plan. The plan keeps the id of the event, even if `writer` has a different epoch.
@@ -95,13 +142,22 @@ impl BatchPlan {
     /// # Errors
     /// A range or the close reason cannot be parsed.
     pub fn from_event(writer: WriterId, event: &SinkBatchPlanned) -> Result<BatchPlan, String> {
+        let stored = |stored: &StoredSinkBatch| StoredBatch {
+            id: BatchId::from_stored(&stored.batch_id),
+            planned_at: stored.planned_at,
+        };
         Ok(BatchPlan {
-            id: BatchId(event.batch_id.clone()),
+            id: BatchId::from_stored(&event.batch_id),
             writer,
             ranges: event.ranges.iter().map(|text| parse_range(text)).collect::<Result<_, _>>()?,
             records: event.records,
             reason: event.reason.parse()?,
             planned_at: event.planned_at,
+            predecessor: if event.states_predecessor {
+                Predecessor::Stated(event.predecessor.as_ref().map(stored))
+            } else {
+                Predecessor::NotStated
+            },
         })
     }
     /// True if an event is the plan of a batch that an earlier version read from former topics. No batch of them can be read any more; the
@@ -135,45 +191,6 @@ fn parse_range(text: &str) -> Result<((SinkTopic, i32), Range), String> {
         Some(((topic.parse().ok()?, partition.parse().ok()?), range))
     };
     parts().ok_or_else(|| format!("'{text}' is not an input range of the sink"))
-}
-
-/// What the sink does first after a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recovery {
-    /// No batch is unfinished: continue from the committed offsets.
-    Resume,
-    /// The newest batch is stored, but its offsets are not committed: commit them.
-    CommitOffsets(SinkOffsets),
-    /// The newest batch is not stored: read its ranges again, write it under its id, and commit its offsets.
-    RewriteBatch(Ranges),
-    /// The warehouse lacks a committed batch (the warehouse is new, or was restored from an older copy), or the newest plan was made in a
-    /// different epoch or table version: begin a new epoch (`Warehouse::take_ownership`), read the log from its start, then call
-    /// `Warehouse::delete_stale_epochs`.
-    Rebuild,
-}
-impl Recovery {
-    /// Decides the first action from the newest plan in the log, the committed offsets, and whether the batch of that plan is in the
-    /// warehouse. The plan must have been converted by [`BatchPlan::from_event`] with the current writer.
-    pub fn decide(newest: Option<&BatchPlan>, committed: &SinkOffsets, in_warehouse: bool) -> Recovery {
-        let Some(plan) = newest else {
-            return if committed.is_empty() { Recovery::Resume } else { Recovery::Rebuild };
-        };
-        if plan.id != BatchId::new(&plan.writer, &plan.ranges) {
-            return Recovery::Rebuild;
-        }
-        if plan.ranges.is_empty() {
-            return Recovery::Resume;
-        }
-        let next = plan.next_offsets();
-        let is_committed =
-            next.iter().all(|(key, end)| committed.get(key).is_some_and(|offset| offset >= end));
-        match (in_warehouse, is_committed) {
-            (true, true) => Recovery::Resume,
-            (true, false) => Recovery::CommitOffsets(next),
-            (false, false) => Recovery::RewriteBatch(plan.ranges.clone()),
-            (false, true) => Recovery::Rebuild,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -222,40 +239,14 @@ mod tests {
         }
     }
     #[test]
-    fn a_restart_finishes_the_newest_plan() {
-        let (plan, before) = (plan(), SinkOffsets::from([((SinkTopic::Predictions, 0), 100)]));
-        let decide =
-            |committed: &SinkOffsets, in_warehouse| Recovery::decide(Some(&plan), committed, in_warehouse);
-        assert_eq!(decide(&before, false), Recovery::RewriteBatch(ranges(250)));
-        assert_eq!(decide(&before, true), Recovery::CommitOffsets(plan.next_offsets()));
-        assert_eq!(decide(&plan.next_offsets(), true), Recovery::Resume);
-        assert_eq!(Recovery::decide(None, &SinkOffsets::new(), false), Recovery::Resume);
-    }
-    #[test]
-    fn a_warehouse_without_a_committed_batch_is_rebuilt() {
-        let plan = plan();
-        assert_eq!(Recovery::decide(Some(&plan), &plan.next_offsets(), false), Recovery::Rebuild);
-        assert_eq!(Recovery::decide(None, &plan.next_offsets(), false), Recovery::Rebuild);
-    }
-    #[test]
-    fn a_restart_resumes_an_empty_plan_from_the_committed_offsets() {
-        let begun = BatchPlan::for_restart(writer(), Timestamp(5));
-        for committed in [SinkOffsets::new(), plan().next_offsets()] {
-            assert_eq!(Recovery::decide(Some(&begun), &committed, false), Recovery::Resume);
+    fn a_plan_states_its_predecessor_and_a_plan_of_the_first_version_does_not() {
+        for predecessor in [None, Some(StoredBatch { planned_at: Timestamp(4), ..plan().stored() })] {
+            let plan = plan().after(predecessor);
+            assert_eq!(BatchPlan::from_event(writer(), &plan.event()), Ok(plan));
         }
-        let later = WriterId { epoch: 2, ..writer() };
-        let event = BatchPlan::from_event(later, &begun.event()).unwrap();
-        assert_eq!(Recovery::decide(Some(&event), &SinkOffsets::new(), false), Recovery::Rebuild);
-    }
-    #[test]
-    fn a_plan_of_another_epoch_leads_to_a_rebuild() {
-        let event = plan().event();
-        let later = BatchPlan::from_event(WriterId { epoch: 2, ..writer() }, &event).unwrap();
-        for in_warehouse in [false, true] {
-            assert_eq!(
-                Recovery::decide(Some(&later), &later.next_offsets(), in_warehouse),
-                Recovery::Rebuild
-            );
-        }
+        let former = SinkBatchPlanned { states_predecessor: false, ..plan().event() };
+        let former = BatchPlan::from_event(writer(), &former).unwrap();
+        assert_eq!(former.predecessor, Predecessor::NotStated);
+        assert_eq!(BatchPlan::from_event(writer(), &former.event()), Ok(former));
     }
 }

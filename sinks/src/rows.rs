@@ -57,8 +57,9 @@ impl Cell<'_> {
 pub type Row<'a> = Vec<Cell<'a>>;
 
 impl From<f64> for Cell<'_> {
+    /// Adding zero converts -0.0 to 0.0. SQLite stores only 0.0, so that the stored row would have another hash than the row written.
     fn from(value: f64) -> Self {
-        Cell::Real(value)
+        Cell::Real(value + 0.0)
     }
 }
 impl From<i32> for Cell<'_> {
@@ -368,6 +369,16 @@ mod tests {
         assert_eq!(canonical, Ok(Cell::from(r#"{"a":[1,2],"b":"x"}"#)));
         assert_eq!(object(BTreeMap::from([("b", "x"), ("a", "y")])), Cell::from(r#"{"a":"y","b":"x"}"#));
         assert!(canonical_json("[1,").is_err());
+    }
+    #[test]
+    fn negative_zero_has_the_encoding_of_zero() {
+        let encoded = |cell: Cell| {
+            let mut bytes = Vec::new();
+            cell.encode(&mut bytes);
+            bytes
+        };
+        assert_eq!(encoded(Cell::from(-0.0)), encoded(Cell::from(0.0)));
+        assert_eq!(encoded(Cell::from(Some(-0.0))), encoded(Cell::from(0.0)));
     }
     #[test]
     fn timestamps_without_a_year_of_four_digits_become_the_ends_of_the_range() {

@@ -174,7 +174,7 @@ pub const SLATE: Table = Table {
         DATE,
         text(
             "status",
-            "predicted, or the reason why there is no prediction: no_side, ruled_out, too_few_appearances, too_few_minutes; for an eligible candidate, the reason of the first system in the order moving_average, zone_matchup_v1, similarity_balanced_v1, ensemble_v1, learned_v1",
+            "predicted, or the reason why there is no prediction: no_side, other_team, ruled_out, too_few_appearances, too_few_minutes; for an eligible candidate, the reason of the first system in the order moving_average, zone_matchup_v1, similarity_balanced_v1, ensemble_v1, learned_v1",
         ),
         BASIS,
         KNOWN_AT,
@@ -266,7 +266,7 @@ const FEATURES_FRONT: [Column; 20] = [
     KNOWN_AT,
     text(
         "eligibility",
-        "eligible, or the reason why no prediction is made: no_side, ruled_out, too_few_appearances, too_few_minutes",
+        "eligible, or the reason why no prediction is made: no_side, other_team, ruled_out, too_few_appearances, too_few_minutes",
     ),
     APPEARANCES,
     integer(

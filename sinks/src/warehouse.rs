@@ -7,7 +7,7 @@
 use crate::{
     control_totals::ControlTotalsByGame,
     counters::Counters,
-    plan::{BatchId, BatchPlan},
+    plan::{BatchId, BatchPlan, StoredBatch},
     progress::Progress,
     record::{RowKey, SinkTopic, TopicPartitionOffset},
     window::Batch,
@@ -34,6 +34,8 @@ pub trait Warehouse: Send {
         plan: &BatchPlan,
         now: Timestamp,
     ) -> Result<Progress<WriteSummary>, WarehouseError>;
+    /// Returns the batch of this epoch that was stored last.
+    fn newest_batch(&self, epoch: i64) -> Result<Progress<Option<StoredBatch>>, WarehouseError>;
     /// True if the batch is stored.
     fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError>;
     /// Returns those of the given keys that have a live row.

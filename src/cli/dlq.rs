@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     app::App,
-    dead_letters::{self, CodeCount, PurgeReport, ReasonCount},
+    dead_letters::{self, ListedReason, PurgeReport},
+    reasons::ReasonCount,
     redrive::{self, MAX_REDRIVES, RedriveOptions, RedriveReport, RedriveSummary},
 };
 use anyhow::Result;
@@ -19,7 +20,7 @@ use schemas::raw::RejectCode;
 
 #[derive(Subcommand)]
 pub enum DlqCommand {
-    /// Count dead letters by processor and code
+    /// Count dead letters by processor, code and reason, in each state
     List,
     /// Show the newest dead letters of a processor: origin, reason and value
     Show {
@@ -57,7 +58,7 @@ pub enum DlqCommand {
 pub fn dlq(app: &App, command: DlqCommand, output: Output) -> Result<CommandOutcome> {
     match command {
         DlqCommand::List => {
-            output::print(output, &dead_letters::list(app)?, |counts| list_table(counts))?;
+            output::print(output, &dead_letters::list(app)?, |listed| list_table(listed))?;
             Ok(CommandOutcome::Done)
         }
         DlqCommand::Show { processor, code, limit } => show::show(app, &processor, code, limit, output),
@@ -74,41 +75,34 @@ pub fn dlq(app: &App, command: DlqCommand, output: Output) -> Result<CommandOutc
     }
 }
 
-fn list_table(counts: &[CodeCount]) -> String {
-    let Some(first) = counts.first() else { return "no dead letters".to_owned() };
-    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
-    let rows = counts.iter().map(|count| {
-        let redrive_count = match count.max_redrive_count {
-            0 => "–".to_owned(),
-            redrive_count => redrive_count.to_string(),
-        };
-        [
-            count.processor.clone(),
-            count.code.to_owned(),
-            count.dead_letters.to_string(),
-            count.dismissed.to_string(),
-            or_dash(&count.first_fetched_at),
-            or_dash(&count.last_fetched_at),
-            redrive_count,
-        ]
+fn list_table(listed: &[ListedReason]) -> String {
+    let rows = listed.iter().map(|reason| {
+        let numbers = [reason.open, reason.redriven, reason.resolved, reason.dismissed];
+        let [open, redriven, resolved, dismissed] = numbers.map(|number| number.to_string());
+        let fetched_at = reason.last_fetched_at.clone().unwrap_or_else(|| "–".to_owned());
+        let (processor, code) = (reason.processor.clone(), reason.code.to_owned());
+        [processor, code, reason.reason.clone(), open, redriven, resolved, dismissed, fetched_at]
     });
-    let header = [
-        "processor",
-        "code",
-        "dead letters",
-        "dismissed",
-        "first fetched at",
-        "last fetched at",
-        "max redrives",
-    ];
-    format!("{}\nnext: `fastbreak dlq show {}`", output::table(header, rows), first.processor)
+    let header =
+        ["processor", "code", "reason", "open", "redriven", "resolved", "dismissed", "last fetched at"];
+    if listed.is_empty() {
+        return "no dead letters".to_owned();
+    }
+    let table = output::table(header, rows);
+    match listed.iter().find(|reason| reason.open > 0) {
+        Some(reason) => {
+            format!("{table}\nnext: `fastbreak dlq show {} --code {}`", reason.processor, reason.code)
+        }
+        None => format!("{table}\nnothing is to be done: no dead letter is open"),
+    }
 }
 
 fn reason_table(reasons: &[ReasonCount]) -> String {
     let rows = reasons.iter().map(|reason_count| {
-        [reason_count.dead_letters.to_string(), reason_count.code.to_owned(), reason_count.reason.clone()]
+        let ReasonCount { code, reason, dead_letters, first } = reason_count;
+        [dead_letters.to_string(), (*code).to_owned(), reason.clone(), first.clone()]
     });
-    output::table(["dead letters", "code", "reason"], rows)
+    output::table(["dead letters", "code", "reason", "first"], rows)
 }
 
 fn redrive_text(report: &RedriveReport) -> String {
@@ -119,14 +113,15 @@ fn redrive_text(report: &RedriveReport) -> String {
     }
     lines.push(if report.dry_run {
         format!("preview: {dead_letters} dead letters would be redriven")
-    } else if still_rejected > 0 {
-        format!("{dead_letters} dead letters redriven: {records} records appended, {still_rejected} dead letters rejected again")
     } else {
         format!("{dead_letters} dead letters redriven: {records} records appended")
     });
+    if still_rejected > 0 {
+        lines.push(format!("{still_rejected} other dead letters still are no events and stay as they are"));
+    }
     if report.already_redriven > 0 {
         lines.push(format!(
-            "{} other dead letters were redriven before and are skipped",
+            "{} other dead letters were redriven before, or are resolved or dismissed, and are skipped",
             report.already_redriven
         ));
     }

@@ -43,9 +43,13 @@ fn text(report: &LineageReport) -> String {
 fn heading(prediction: &PredictionReport) -> String {
     let PredictionReport { player_id, player_name, home, away, date, tip_off, .. } = prediction;
     let team = prediction.team.as_deref().unwrap_or("no side");
+    let voided = match (&prediction.voided_at, prediction.void_reason) {
+        (Some(at), Some(reason)) => format!("\nvoid since {at}: {}", reason.replace('_', " ")),
+        _ => String::new(),
+    };
     format!(
         "{player_name} ({player_id}), {team} in {away} @ {home} on {date}, tip-off {tip_off}\n\
-         {}: {}, known at {}; input version {}, model version {}",
+         {}: {}, known at {}; input version {}, model version {}{voided}",
         prediction.basis,
         prediction.eligibility,
         prediction.known_at,

@@ -1,6 +1,7 @@
 //! `ingest`: the counts of ingested lines as text, and a progress bar for each file.
 //!
-//! Invariant: if any line became a dead letter, the command exits with 1, and one line on standard error names the first one.
+//! Invariant: if any line became a dead letter or is above the limit, the command exits with 1. One line on standard error names the first
+//! dead letter, another the first line above the limit; each has the next command.
 //! Not here: ingesting files (`ingest::files`).
 use super::{
     outcome::CommandOutcome,
@@ -18,6 +19,9 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use std::path::PathBuf;
 
+/// Maximum number of reasons that the table shows.
+const MAX_REASONS: usize = 10;
+
 /// Runs `ingest`.
 pub fn ingest(app: &App, files: &[PathBuf], output: Output) -> Result<CommandOutcome> {
     let mut bar = ProgressBar::hidden();
@@ -28,9 +32,21 @@ pub fn ingest(app: &App, files: &[PathBuf], output: Output) -> Result<CommandOut
     })?;
     output::print(output, &ingested, show)?;
     if let Some(first) = &ingested.first_dead_letter {
-        eprint_line(&format!("warning: {}; the first is {first}", dead_lines(ingested.dead_letters)));
+        let dead_lines = dead_lines(ingested.dead_letters);
+        eprint_line(&format!(
+            "warning: {dead_lines}; the first is {first}; next: `fastbreak dlq show ingest`"
+        ));
     }
-    Ok(if ingested.has_dead_letters() { CommandOutcome::Unbalanced } else { CommandOutcome::Done })
+    if let Some(first) = &ingested.first_too_large {
+        let lines = match ingested.too_large {
+            1 => "1 line is too large and was refused".to_owned(),
+            lines => format!("{lines} lines are too large and were refused"),
+        };
+        eprint_line(&format!(
+            "warning: {lines}; the first is {first}; next: split the response, and ingest the file again"
+        ));
+    }
+    Ok(if ingested.is_complete() { CommandOutcome::Done } else { CommandOutcome::Unbalanced })
 }
 
 fn dead_lines(lines: u64) -> String {
@@ -39,14 +55,23 @@ fn dead_lines(lines: u64) -> String {
 
 fn show(ingested: &Ingested) -> String {
     let Ingested { lines, new, known, dead_letters, .. } = ingested;
-    let summary = match (new, known) {
+    let mut shown = vec![match (new, known) {
+        (0, 0) if *lines > 0 => "no line is an event".to_owned(),
         (0, _) if *lines > 0 => format!("nothing new: {known} events were already in the log"),
         (new, 0) => format!("{new} events ingested"),
         (new, known) => format!("{new} events ingested, {known} were already in the log"),
-    };
-    let dead_letters = match dead_letters {
-        0 => String::new(),
-        count => format!("; {} in {DEAD_LETTERS}, `fastbreak dlq show ingest` shows all", dead_lines(*count)),
-    };
-    format!("{summary}{dead_letters}\nnext: `fastbreak run --until-caught-up`")
+    }];
+    if *dead_letters > 0 {
+        let rows =
+            ingested.reasons.most_frequent_first().into_iter().take(MAX_REASONS).map(|count| {
+                [count.dead_letters.to_string(), count.code.to_owned(), count.reason, count.first]
+            });
+        shown.push(output::table(["dead letters", "code", "reason", "first line"], rows));
+        shown.push(format!(
+            "{} in {DEAD_LETTERS}: `fastbreak dlq show ingest` shows all",
+            dead_lines(*dead_letters)
+        ));
+    }
+    shown.push("next: `fastbreak run --until-caught-up`".to_owned());
+    shown.join("\n")
 }

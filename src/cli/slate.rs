@@ -44,7 +44,30 @@ fn status_text(report: &StatusReport) -> String {
     });
     let header =
         ["game", "tip-off", "state", "score", "players", "candidates", "predicted", "void", "problems"];
-    output::table(header, rows)
+    [output::table(header, rows), without_result(report), without_player(report)].concat()
+}
+
+/// Returns the line on games without result; empty if there are none.
+fn without_result(report: &StatusReport) -> String {
+    let known_at = report.known_at.as_deref().unwrap_or_default();
+    match report.games_without_result {
+        0 => String::new(),
+        1 => format!("\n\n1 game has no result although its tip-off has passed, as of {known_at}"),
+        count => {
+            format!("\n\n{count} games have no result although their tip-off has passed, as of {known_at}")
+        }
+    }
+}
+
+/// Returns the table of quoted names that refer to no player; empty if there are none.
+fn without_player(report: &StatusReport) -> String {
+    if report.names_without_player.is_empty() {
+        return String::new();
+    }
+    let rows = report.names_without_player.iter();
+    let rows = rows.map(|quoted| [quoted.name.clone(), quoted.teams.clone(), quoted.result.to_owned()]);
+    let table = output::table(["quoted name", "teams", "player"], rows);
+    format!("\n\n{table}\nnext: `fastbreak names review`")
 }
 
 /// Runs `coverage`.

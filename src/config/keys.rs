@@ -10,8 +10,8 @@ use super::{
     header_style::HeaderStyle,
     key::{Group, Key},
     kind::{
-        Address, Choice, HostList, KeyFile, Kind, Name, NameOrHostName, Optional, OrEmpty, Path, Ratio,
-        SecretText, Switch, Text, Url, bytes, count, milliseconds, seconds,
+        Address, Choice, HostList, HostNames, KeyFile, Kind, Name, NameOrHostName, Optional, OrEmpty, Path,
+        Ratio, SecretText, Switch, Text, Url, bytes, count, milliseconds, seconds,
     },
     origin::Origin,
     table::config_keys,
@@ -78,6 +78,10 @@ config_keys! {
         /// is set explicitly.
         #[key(CONSOLE = "console", default = "127.0.0.1:8780")]
         console: Option<SocketAddr> => Optional(Address),
+        /// Host names, besides IP addresses and `localhost`, under which the page may be requested, for example behind a proxy. Metrics
+        /// and health may be requested under any name.
+        #[key(CONSOLE_HOSTS = "console-hosts", default = "")]
+        console_hosts: Vec<String> => HostNames,
     }
 
     Processors {
@@ -121,9 +125,10 @@ config_keys! {
         /// Size at which a sink batch is closed.
         #[key(SINK_MAX_BYTES = "sink-max-bytes", default = "6291456")]
         sink_max_bytes: usize => bytes(1..=TEBIBYTE),
-        /// Age at which a sink batch is closed; at least 5000 for BigQuery unless `bigquery-endpoint` is set.
-        #[key(SINK_MAX_AGE_MS = "sink-max-age-ms", default = "15000")]
-        sink_max_age: Duration => milliseconds(0..=DAY_MS),
+        /// Age at which a sink batch is closed; empty: 1000 for SQLite, 15000 for BigQuery. At least 5000 for BigQuery unless
+        /// `bigquery-endpoint` is set.
+        #[key(SINK_MAX_AGE_MS = "sink-max-age-ms", default = "")]
+        sink_max_age: Option<Duration> => Optional(milliseconds(0..=DAY_MS)),
         /// Interval at which the warehouse is reconciled with the log; 0: never.
         #[key(SINK_RECONCILE_INTERVAL_S = "sink-reconcile-interval-s", default = "3600")]
         sink_reconcile_interval: Duration => seconds(0..=31_536_000),

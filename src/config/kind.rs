@@ -211,6 +211,30 @@ impl Kind<String> for HostList {
     }
 }
 
+/// Host names without ports, separated by commas; none if the text is empty.
+pub struct HostNames;
+impl Kind<Vec<String>> for HostNames {
+    fn describe(&self) -> String {
+        "host names without ports, separated by commas, or empty".into()
+    }
+    fn parse(&self, text: &str) -> Result<Vec<String>, String> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let is_name = |name: &&str| !name.is_empty() && name.bytes().all(is_allowed);
+        let names: Vec<&str> = text.split(',').map(str::trim).collect();
+        if names.iter().all(is_name) {
+            Ok(names.into_iter().map(str::to_owned).collect())
+        } else {
+            Err(must_be(self))
+        }
+    }
+    fn show(&self, value: &Vec<String>) -> String {
+        value.join(",")
+    }
+}
+
 /// The path of a key file, or a word. The content of a key file is refused, because the value is shown.
 pub struct KeyFile;
 impl Kind<String> for KeyFile {

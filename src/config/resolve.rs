@@ -17,7 +17,7 @@ use super::{
     values::{Setting, SettingName, SourcedText, Values},
     warehouse_kind::WarehouseKind,
 };
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 /// One line of `config show`.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,11 +99,18 @@ impl Config {
         if self.warehouse != WarehouseKind::BigQuery {
             return Ok(());
         }
-        self.bigquery.check_batch_age(self.sink_max_age).map_err(|min_ms| ConfigError::InvalidValue {
-            setting: format!("{} = '{}'", SINK_MAX_AGE_MS.name, self.sink_max_age.as_millis()),
+        self.bigquery.check_batch_age(self.sink_max_age()).map_err(|min_ms| ConfigError::InvalidValue {
+            setting: format!("{} = '{}'", SINK_MAX_AGE_MS.name, self.sink_max_age().as_millis()),
             origin: self.origin(&SINK_MAX_AGE_MS),
             reason: "too low for BigQuery's limit of DML statements per table".into(),
             next: format!("set it to {min_ms} or more, or set {} to an emulator", BIGQUERY_ENDPOINT.name),
+        })
+    }
+    /// Returns the age at which a sink batch is closed.
+    pub fn sink_max_age(&self) -> Duration {
+        self.sink_max_age.unwrap_or(match self.warehouse {
+            WarehouseKind::Sqlite => Duration::from_secs(1),
+            WarehouseKind::BigQuery => Duration::from_secs(15),
         })
     }
     /// Returns the origin of a key's value.

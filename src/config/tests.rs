@@ -254,6 +254,8 @@ fn a_value_outside_its_range_is_an_error_with_the_range() {
         ("bigquery-location", "us east", "letters, digits and -"),
         ("bigquery-endpoint", "127.0.0.1:9050", "a URL of the form http(s)://"),
         ("registry", "ftp://host", "a URL of the form http(s)://"),
+        ("console-hosts", "stats.example:80", "host names without ports"),
+        ("console-hosts", "a,,b", "host names without ports"),
         ("console", "localhost", "an IP address with a port, such as 127.0.0.1:8780"),
         ("warehouse", "oracle", "sqlite or bigquery"),
         ("dlq-header-style", "Native", "native or connect"),

@@ -2,8 +2,8 @@
 //!
 //! Invariant: without confirmation nothing is deleted; exactly the dead letters that are reported are deleted.
 //! Not here: redriving (`redrive`).
-use super::reasons::{ReasonCount, count_reasons};
-use crate::{app::App, topology::ensure_dlq_owner};
+use super::reasons::count_reasons;
+use crate::{app::App, reasons::ReasonCount, topology::ensure_dlq_owner};
 use anyhow::Result;
 use runtime::{dlq, engine::dlq_topic};
 use serde::Serialize;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the value is complete.
 //! Not here: counts by reason (`reasons`), the text of a dead letter (`cli::dlq`).
-use super::dismissal::OriginRetractions;
+use super::state::{DeadLetterState, states};
 use crate::{app::App, retract::RetractedEvent, topology::ensure_dlq_owner};
 use anyhow::Result;
 use runtime::{DeadLetterRecord, dlq, engine::dlq_topic};
@@ -35,6 +35,7 @@ pub struct DeadLetterReport {
     pub redrive_count: i32,
     /// Id of the sink batch; empty if the record was not rejected by the sink.
     pub batch: String,
+    pub state: DeadLetterState,
     /// The retraction of the raw event; `None` if it is not retracted.
     pub retraction: Option<RetractedEvent>,
     pub value: Value,
@@ -43,7 +44,7 @@ impl DeadLetterReport {
     fn new(
         processor: &str,
         record: DeadLetterRecord,
-        retraction: Option<RetractedEvent>,
+        (state, retraction): (DeadLetterState, Option<RetractedEvent>),
     ) -> DeadLetterReport {
         let DeadLetterRecord { partition, offset, dead_letter } = record;
         DeadLetterReport {
@@ -62,6 +63,7 @@ impl DeadLetterReport {
             processor_version: dead_letter.processor_version,
             redrive_count: dead_letter.redrive_count,
             batch: dead_letter.batch,
+            state,
             retraction,
         }
     }
@@ -81,14 +83,14 @@ pub struct NewestDeadLetters {
 pub fn show(app: &App, processor: &str, code: Option<RejectCode>, limit: usize) -> Result<NewestDeadLetters> {
     ensure_dlq_owner(processor)?;
     let mut log = app.open_log_read_only()?;
-    let mut found = dlq::read(log.as_mut(), processor)?.records;
-    found.retain(|record| code.is_none_or(|code| code == record.dead_letter.code));
+    let records = dlq::read(log.as_mut(), processor)?.records;
+    let states = states(log.as_mut(), processor, &records)?;
+    let mut found: Vec<_> = records.into_iter().zip(states).collect();
+    found.retain(|(record, _)| code.is_none_or(|code| code == record.dead_letter.code));
     let older = found.len().saturating_sub(limit);
-    let (mut dead_letters, mut retractions) = (Vec::new(), OriginRetractions::default());
-    for record in found.into_iter().skip(older) {
-        let retraction = retractions.of_event(log.as_mut(), &record.dead_letter)?;
-        dead_letters.push(DeadLetterReport::new(processor, record, retraction));
-    }
+    let newest = found.into_iter().skip(older);
+    let dead_letters =
+        newest.map(|(record, state)| DeadLetterReport::new(processor, record, state)).collect();
     Ok(NewestDeadLetters { dead_letters, older })
 }
 

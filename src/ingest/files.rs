@@ -1,10 +1,11 @@
 //! Ingests files of scraper events.
 //!
 //! Invariant: ingesting a file again appends no event; a line that is not an event becomes a dead letter. Of a file in a form that is refused,
-//! nothing is stored. If reading fails later, the events of the lines before are stored.
+//! or whose first lines are no events, nothing is stored. If reading fails later, the events of the lines before are stored.
 //! Not here: parsing and routing of a line (`ingest`), reading of lines (`line_reader`).
 use super::{
     Ingest, Ingested,
+    first_lines::NoEvents,
     line_reader::{LineReader, NextLine, RefusedForm},
 };
 use crate::app::App;
@@ -77,7 +78,11 @@ fn ingest_file(
         match lines.advance() {
             Ok(NextLine::Line(line)) => {
                 number += 1;
-                ingest.line(&origin, number, line)?;
+                ingest.line(&origin, number, line).map_err(|error| no_events_error(error, &origin))?;
+            }
+            Ok(NextLine::TooLarge(bytes)) => {
+                number += 1;
+                ingest.too_large_line(&origin, number, bytes);
             }
             // When the source pauses (such as the pipe of a scraper), append the events read so far, without waiting for the next ones.
             Ok(NextLine::Idle) => ingest.flush()?,
@@ -113,6 +118,18 @@ fn read_error(error: std::io::Error, origin: &str, lines: u64) -> anyhow::Error 
         name_of(origin)
     );
     anyhow::Error::from(error).context(context)
+}
+
+/// Returns the error of a file whose first lines are no events; any other error as it is.
+fn no_events_error(error: anyhow::Error, origin: &str) -> anyhow::Error {
+    if !error.is::<NoEvents>() {
+        return error;
+    }
+    let next = match origin {
+        "-" => "pass lines of JSON, one event per line; docs/ingest.md describes an event".to_owned(),
+        origin => format!("`file {}` shows what the file is", shell_word(origin)),
+    };
+    anyhow!("{} has no events: {error}; nothing of it was stored\nnext: {next}", name_of(origin))
 }
 
 fn name_of(origin: &str) -> &str {

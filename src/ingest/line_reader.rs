@@ -1,12 +1,14 @@
 //! Reads the lines of a file or of standard input; a thread reads ahead.
 //!
-//! Invariant: each line is returned completely, in order, and with the original bytes, including its line feed. If the source has no data
+//! Invariant: each line is returned completely, in order, and with the original bytes, including its line feed. Of a line above the limit
+//! only the size is returned; its bytes are never in memory at the same time. If the source has no data
 //! for a while, `Idle` is returned once, so that the caller can process the lines that it has, without waiting for the next one. A file
 //! in a form that is refused has no lines: the first call of `advance` returns the error.
 //! Not here: the forms of a file (`file_form`), parsing of a line (`ingest`).
 use super::file_form::{self, FileForm, UnsupportedForm};
 use anyhow::{Context, Result};
 use flate2::read::MultiGzDecoder;
+use schemas::raw::MAX_EVENT_BYTES;
 use std::{
     fs::File,
     io::{Cursor, Error, ErrorKind, Read, Result as Io},
@@ -53,6 +55,8 @@ impl From<RefusedForm> for Error {
 pub enum NextLine<'a> {
     /// A line with its line feed; the last line may have none.
     Line(&'a [u8]),
+    /// A line of this many bytes, which is more than [`MAX_EVENT_BYTES`].
+    TooLarge(u64),
     /// The source has no data at the moment; reported once per pause.
     Idle,
     End,
@@ -66,6 +70,8 @@ pub struct LineReader {
     returned: usize,
     /// Number of bytes at the start of `buffer` that were searched for a line feed.
     searched: usize,
+    /// Number of bytes that were dropped of the current line, which is above the limit.
+    dropped: u64,
     has_ended: bool,
     idle_reported: bool,
 }
@@ -91,6 +97,10 @@ impl LineReader {
         loop {
             match reader.advance().with_context(reading)? {
                 NextLine::Line(line) => lines.push(String::from_utf8(line.to_vec()).with_context(reading)?),
+                NextLine::TooLarge(bytes) => {
+                    let line = format!("a line has {bytes} bytes; the limit is {MAX_EVENT_BYTES}");
+                    return Err(anyhow::Error::msg(line)).with_context(reading);
+                }
                 NextLine::Idle => {}
                 NextLine::End => return Ok(lines),
             }
@@ -130,6 +140,7 @@ impl LineReader {
             buffer: Vec::new(),
             returned: 0,
             searched: 0,
+            dropped: 0,
             has_ended: false,
             idle_reported: true,
         })
@@ -141,16 +152,14 @@ impl LineReader {
     pub fn advance(&mut self) -> Io<NextLine<'_>> {
         loop {
             if let Some(length) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
-                return Ok(NextLine::Line(self.take(self.searched + length + 1)));
+                return Ok(self.take(self.searched + length + 1));
             }
             self.searched = self.buffer.len();
             if self.has_ended {
-                return Ok(if self.returned < self.buffer.len() {
-                    NextLine::Line(self.take(self.buffer.len()))
-                } else {
-                    NextLine::End
-                });
+                let is_end = self.returned == self.buffer.len() && self.dropped == 0;
+                return Ok(if is_end { NextLine::End } else { self.take(self.buffer.len()) });
             }
+            self.drop_if_too_large();
             let block = if self.idle_reported {
                 self.blocks.recv().map_err(|_| RecvTimeoutError::Disconnected)
             } else {
@@ -173,11 +182,21 @@ impl LineReader {
             }
         }
     }
-    /// Returns the part of the buffer before `end` that was not returned yet.
-    fn take(&mut self, end: usize) -> &[u8] {
+    /// Drops what was read of the current line if it is above the limit.
+    fn drop_if_too_large(&mut self) {
+        let read = self.buffer.len() - self.returned;
+        if self.dropped > 0 || read > MAX_EVENT_BYTES {
+            self.dropped += read as u64;
+            self.returned = self.buffer.len();
+        }
+    }
+    /// Returns the line that consists of the part of the buffer before `end` that was not returned yet, after what was dropped of it.
+    fn take(&mut self, end: usize) -> NextLine<'_> {
         let start = std::mem::replace(&mut self.returned, end);
         self.searched = end;
-        &self.buffer[start..end]
+        let (line, dropped) = (&self.buffer[start..end], std::mem::take(&mut self.dropped));
+        let is_too_large = dropped > 0 || line.len() > MAX_EVENT_BYTES;
+        if is_too_large { NextLine::TooLarge(dropped + line.len() as u64) } else { NextLine::Line(line) }
     }
 }
 
@@ -263,12 +282,39 @@ mod tests {
             loop {
                 match lines.advance().unwrap() {
                     NextLine::Line(line) => found.push(line.to_vec()),
+                    NextLine::TooLarge(bytes) => panic!("{bytes} bytes"),
                     NextLine::Idle => {}
                     NextLine::End => break,
                 }
             }
             let expected: Vec<Vec<u8>> = text.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
             prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn of_a_line_above_the_limit_only_the_size_is_returned_and_the_lines_around_it_are_complete() {
+        let large = |bytes: usize| vec![b'x'; bytes];
+        for (length, is_too_large) in
+            [(MAX_EVENT_BYTES - 1, false), (MAX_EVENT_BYTES, true), (3 * MAX_EVENT_BYTES, true)]
+        {
+            let text =
+                [&b"a\n"[..], large(length).as_slice(), b"\nb\n", large(length).as_slice(), b"\n"].concat();
+            let mut lines = LineReader::from_source(Cursor::new(text)).unwrap();
+            let mut sizes = Vec::new();
+            let mut longest = 0;
+            loop {
+                match lines.advance().unwrap() {
+                    NextLine::Line(line) => sizes.push((line.len() as u64, false)),
+                    NextLine::TooLarge(bytes) => sizes.push((bytes, true)),
+                    NextLine::Idle => {}
+                    NextLine::End => break,
+                }
+                longest = longest.max(lines.buffer.capacity());
+            }
+            let line = (length as u64 + 1, is_too_large);
+            assert_eq!(sizes, [(2, false), line, (2, false), line]);
+            assert!(longest <= 3 * MAX_EVENT_BYTES, "{longest} bytes were in memory");
         }
     }
 

@@ -48,7 +48,7 @@ pub struct PredictionReport {
     pub game_id: String,
     pub home: String,
     pub away: String,
-    /// The player's team in this game; `None` if `eligibility` is `no_side` (the player belongs to neither team).
+    /// The player's team in this game; `None` if `eligibility` is `no_side` (the player belongs to neither team) or `other_team`.
     pub team: Option<String>,
     pub date: String,
     pub tip_off: String,
@@ -234,7 +234,7 @@ pub struct CandidacyReport {
 pub struct SideReport {
     pub team: String,
     pub last_game: Option<String>,
-    pub rostered: Option<String>,
+    pub is_rostered: bool,
     pub born: Option<String>,
 }
 impl CandidateReport {
@@ -263,7 +263,7 @@ impl SideReport {
         SideReport {
             team: side.team.to_string(),
             last_game: timestamp_text(side.last_game),
-            rostered: timestamp_text(side.rostered),
+            is_rostered: side.is_rostered,
             born: date_text(side.born),
         }
     }

@@ -1,9 +1,8 @@
 //! The players whom nba.com listed, and the operators' links, as the raw events of a log state them.
 //!
-//! Invariant: a player exists from the first fetch on that lists the id, even if that fetch was retracted. A link of a retracted event does
-//! not count.
+//! Invariant: neither a list nor a link of a retracted event counts.
 //! Not here: which names match a player (crate `processors`).
-use crate::retract::{Retractions, each_event};
+use crate::retract::{Retractions, StoredEvent, each_event};
 use anyhow::Result;
 use processors::{
     loader::{self, Observation},
@@ -43,19 +42,17 @@ impl ReportedNames {
     /// If the log cannot be read.
     pub fn read(log: &mut dyn LogReader) -> Result<ReportedNames> {
         let mut reported = ReportedNames::default();
-        let (mut links, mut retractions) = (Vec::new(), Retractions::default());
-        for topic in [topics::RAW_BOX_SCORES.info, topics::RAW_ROSTERS.info] {
-            each_event(log, topic, |stored| match stored.event.feed {
-                Feed::NbacomLeaguegamelog | Feed::NbacomPlayerList => reported.add_players(&stored.event),
-                Feed::OperatorIdentityLinks if stored.event.retraction.is_some() => {
-                    retractions.add(&stored.event);
-                }
-                Feed::OperatorIdentityLinks => links.push(stored.event),
-                _ => {}
-            })?;
+        let topics = [topics::RAW_BOX_SCORES.info, topics::RAW_ROSTERS.info];
+        let mut retractions = Retractions::default();
+        for topic in topics {
+            each_event(log, topic, |stored| retractions.add(&stored.event))?;
         }
-        for event in links.iter().filter(|event| !retractions.contains(event.id)) {
-            reported.add_links(event);
+        for topic in topics {
+            each_event(log, topic, |StoredEvent { event, .. }| {
+                if event.retraction.is_none() && !retractions.contains(event.id) {
+                    reported.add(&event);
+                }
+            })?;
         }
         Ok(reported)
     }
@@ -77,6 +74,13 @@ impl ReportedNames {
         self.links.values().filter(move |link| link.player.is_some_and(is_unknown))
     }
 
+    fn add(&mut self, event: &RawEvent) {
+        match event.feed {
+            Feed::NbacomLeaguegamelog | Feed::NbacomPlayerList => self.add_players(event),
+            Feed::OperatorIdentityLinks => self.add_links(event),
+            _ => {}
+        }
+    }
     /// Adds the players of a raw event. An event that cannot be decoded, of which its loader made a dead letter, has none.
     fn add_players(&mut self, event: &RawEvent) {
         let Ok(loaded) = loader::load(event) else { return };

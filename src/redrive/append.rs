@@ -1,12 +1,12 @@
 //! Appends the original records of dead letters to their topics again, or ingests their lines again.
 //!
-//! Invariant: one commit appends the records and commits the offsets. Only lines of `ingest` may be ingested again after a crash; ingest
-//! then skips the events that are already in the log.
+//! Invariant: after a crash, the dead letters whose events are in the log already are no longer pending, so no event is appended twice. What
+//! is still no event stays one dead letter: no copy of it is written.
 //! Not here: which dead letters are redriven (`pending`), how a log stores dead letters (`runtime-kafka`, `runtime-embedded`).
 use super::pending::PendingRedrive;
-use crate::ingest;
-use anyhow::{Result, bail};
-use runtime::{Commit, DeadLetterRecord, LogBackend, LogReader, RuntimeError, clock, engine::dlq_topic};
+use crate::{dead_letters::location, ingest};
+use anyhow::{Context, Result, anyhow, bail};
+use runtime::{Commit, DeadLetterRecord, LogBackend, LogReader, RuntimeError, clock};
 use schemas::{
     raw::{DeadLetter, RawEvent},
     wire::{self, Encoder},
@@ -24,7 +24,7 @@ pub struct RedriveSummary {
     pub dead_letters: usize,
     /// Number of records appended to raw topics. If several rows of a record are dead letters, the record is appended once.
     pub records: usize,
-    /// Number of lines and records that still cannot be parsed as events and became dead letters again.
+    /// Number of dead letters that stay as they are, because their lines and records still cannot be parsed as events.
     pub still_rejected: usize,
 }
 
@@ -51,21 +51,14 @@ pub(super) fn append(
         };
         return Err(refused.into());
     }
-    let topic = dlq_topic(processor);
-    let mut summary = RedriveSummary::default();
-    for (group, records) in pending.groups {
-        for batch in batches(&records) {
-            let mut commit = if processor == ingest::INGEST {
-                reingest(log, batch, &mut summary)?
-            } else {
-                reappend(log, topic, batch, &mut summary)?
-            };
-            commit.group = group.group_id();
-            let next = batch.iter().map(|r| (TopicPartition::new(topic, r.partition), r.offset + 1));
-            commit.offsets = next.collect();
-            log.append(commit).map_err(|error| error.without_retry("the redrive"))?;
-            summary.dead_letters += batch.len();
+    let mut summary = RedriveSummary { still_rejected: pending.still_rejected, ..RedriveSummary::default() };
+    for batch in batches(&pending.records) {
+        if processor == ingest::INGEST {
+            summary.records += reingest(log, batch)?;
+        } else {
+            reappend(log, batch, &mut summary)?;
         }
+        summary.dead_letters += batch.len();
     }
     Ok(summary)
 }
@@ -92,24 +85,20 @@ fn origin(dead_letter: &DeadLetter) -> (&str, i32, Offset) {
     (&dead_letter.origin, dead_letter.partition, dead_letter.offset)
 }
 
-/// Returns a commit that appends the original records of dead letters to their topics. A record that cannot be decoded as an event becomes
-/// a dead letter again.
+/// Appends the original records of dead letters to their topics again, in one commit.
 fn reappend(
     log: &mut dyn LogBackend,
-    topic: &'static str,
     batch: &[DeadLetterRecord],
     summary: &mut RedriveSummary,
-) -> Result<Commit> {
-    let mut by_origin: BTreeMap<(&str, i32, Offset), &DeadLetterRecord> = BTreeMap::new();
-    for record in batch {
-        let newest = by_origin.entry(origin(&record.dead_letter)).or_insert(record);
-        if record.dead_letter.redrive_count > newest.dead_letter.redrive_count {
-            *newest = record;
-        }
+) -> Result<()> {
+    let mut redrive_counts: BTreeMap<(&str, i32, Offset), i32> = BTreeMap::new();
+    for DeadLetterRecord { dead_letter, .. } in batch {
+        let highest = redrive_counts.entry(origin(dead_letter)).or_default();
+        *highest = dead_letter.redrive_count.max(*highest);
     }
     let mut encoder = Encoder::new::<RawEvent>();
     let mut commit = Commit::default();
-    for ((origin, partition, offset), record) in by_origin {
+    for ((origin, partition, offset), redrive_count) in redrive_counts {
         let partition = TopicPartition::from_name(origin, partition);
         let Some((key, value)) = record_at(log, partition, offset)? else {
             bail!(
@@ -117,20 +106,16 @@ fn reappend(
                  next: `fastbreak topics plan` shows whether the topic's retention is as desired"
             );
         };
-        let redrive_count = record.dead_letter.redrive_count + 1;
-        let Ok(mut event) = wire::decode::<RawEvent>(&value) else {
-            let dead_letter = DeadLetter { redrive_count, key, ..record.dead_letter.clone() };
-            commit.reject(TopicPartition::new(topic, record.partition), dead_letter);
-            summary.still_rejected += 1;
-            continue;
-        };
-        event.redrive_count = redrive_count;
+        let mut event = wire::decode::<RawEvent>(&value).with_context(|| {
+            format!("reading the original record {partition} offset {offset} of a dead letter")
+        })?;
+        event.redrive_count = redrive_count + 1;
         let mut value = Vec::new();
         encoder.encode(&event, &mut value)?;
         commit.append(partition, &key, Some(&value));
         summary.records += 1;
     }
-    Ok(commit)
+    Ok(log.append(commit).map_err(|error| error.without_retry("the redrive"))?)
 }
 
 /// Reads the key and value of one record; `None` if it is no longer stored.
@@ -150,28 +135,16 @@ fn record_at(
     Ok(None)
 }
 
-/// Ingests lines again, and returns a commit with new dead letters for the lines that still cannot be parsed as events.
-fn reingest(
-    log: &mut dyn LogBackend,
-    batch: &[DeadLetterRecord],
-    summary: &mut RedriveSummary,
-) -> Result<Commit> {
+/// Ingests lines again; returns how many events were not in the log yet.
+fn reingest(log: &mut dyn LogBackend, batch: &[DeadLetterRecord]) -> Result<usize> {
     let mut encoder = Encoder::new::<RawEvent>();
-    let (mut events, mut commit) = (Vec::new(), Commit::default());
+    let mut events = Vec::new();
     for DeadLetterRecord { dead_letter, .. } in batch {
-        match ingest::accept(&dead_letter.value, clock::now()) {
-            Ok(event) => events.push(ingest::record(event, &mut encoder)?),
-            Err((code, reason)) => {
-                let redrive_count = dead_letter.redrive_count + 1;
-                let dead_letter = DeadLetter { code, reason, redrive_count, ..dead_letter.clone() };
-                commit.reject(ingest::dlq(), dead_letter);
-                summary.still_rejected += 1;
-            }
-        }
+        let event = ingest::accept(&dead_letter.value, clock::now());
+        let event = event.map_err(|(code, reason)| anyhow!("{}: {code}: {reason}", location(dead_letter)))?;
+        events.push(ingest::record(event, &mut encoder)?);
     }
-    // Ingest appends no event twice, so the events may be appended before the offsets are committed.
-    summary.records += log.ingest(&events, Commit::default())?;
-    Ok(commit)
+    Ok(log.ingest(&events, Commit::default())?)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use anyhow::Result;
 use runtime::{LogReader, RecordBatch};
 use schemas::{raw::RawEvent, wire};
-use topics::{Topic, TopicInfo};
+use topics::{Offset, Topic, TopicInfo};
 
 /// The raw topics.
 pub const RAW_TOPICS: [&Topic<RawEvent>; 4] =
@@ -13,11 +13,12 @@ pub const RAW_TOPICS: [&Topic<RawEvent>; 4] =
 /// The number of bytes of a partition that are read at a time.
 const READ_BYTES: usize = 32 << 20;
 
-/// A raw event, with topic partition and key of its record.
+/// A raw event, with topic partition, offset and key of its record.
 #[derive(Clone, Debug)]
 pub struct StoredEvent {
     pub topic: TopicInfo,
     pub partition: i32,
+    pub offset: Offset,
     pub record_key: String,
     pub event: RawEvent,
 }
@@ -38,8 +39,8 @@ pub fn each_event(
             for record in batches.iter().flat_map(RecordBatch::records) {
                 let record = record?;
                 let Some(Ok(event)) = record.value.map(wire::decode::<RawEvent>) else { continue };
-                let record_key = record.key.to_owned();
-                each(StoredEvent { topic, partition: partition.partition, record_key, event });
+                let (offset, record_key) = (record.offset, record.key.to_owned());
+                each(StoredEvent { topic, partition: partition.partition, offset, record_key, event });
             }
             let next = batches.last().map_or(from, RecordBatch::next);
             if next <= from {

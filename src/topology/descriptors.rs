@@ -6,7 +6,8 @@
 use crate::ingest;
 use processors::{
     feature_builder::FeatureBuilder, fixtures::Fixtures, games::Games, loader, markets::Markets,
-    materialized_view::MaterializedView, name_resolver::NameResolver, slate::Slate, team_form::TeamForms,
+    materialized_view::MaterializedView, memberships::Memberships, name_resolver::NameResolver,
+    odds_events::OddsEvents, slate::Slate, team_form::TeamForms,
 };
 use runtime::{engine::ProcessorKind, subscription::Subscription};
 use topics::{self as t, TopicInfo};
@@ -110,8 +111,11 @@ pub(super) const ROSTER_LOADER: ProcessorDescriptor = loader(
         t::NAME_OBSERVATIONS.info,
     ],
 );
-pub(super) const ODDS_LOADER: ProcessorDescriptor =
-    loader("odds-loader", &[t::RAW_ODDS.info], &[t::ODDS_OBSERVATIONS.info, t::NAME_OBSERVATIONS.info]);
+pub(super) const ODDS_LOADER: ProcessorDescriptor = loader(
+    "odds-loader",
+    &[t::RAW_ODDS.info],
+    &[t::ODDS_OBSERVATIONS.info, t::ODDS_EVENT_OBSERVATIONS.info, t::NAME_OBSERVATIONS.info],
+);
 pub(super) const PREDICTOR: ProcessorDescriptor = ProcessorDescriptor {
     name: "predictor",
     kind: ProcessorKind::Stateless,
@@ -121,28 +125,42 @@ pub(super) const PREDICTOR: ProcessorDescriptor = ProcessorDescriptor {
 };
 
 /// All processors, upstream first.
-pub static PROCESSORS: [ProcessorDescriptor; 12] = [
+pub static PROCESSORS: [ProcessorDescriptor; 14] = [
     SCHEDULE_LOADER,
     BOX_SCORE_LOADER,
     ROSTER_LOADER,
     ODDS_LOADER,
     view::<NameResolver>(&[t::NAME_OBSERVATIONS.info, t::IDENTITY_LINKS.info], &[t::NAMES.info]),
+    view::<Memberships>(
+        &[t::ROSTER_OBSERVATIONS.info, t::NAMES.info],
+        &[t::MEMBERSHIPS.info, t::TEAM_MEMBERS.info],
+    ),
     view::<Fixtures>(&[t::GAME_OBSERVATIONS.info, t::FINAL_BOX_SCORE_OBSERVATIONS.info], &[t::FIXTURES.info]),
     view::<Games>(
         &[t::FIXTURES.info, t::BOX_SCORE_OBSERVATIONS.info, t::NAMES.info],
         &[t::GAMES.info, t::TEAM_GAMES.info, t::PLAYER_GAMES.info],
     ),
+    view::<OddsEvents>(&[t::ODDS_EVENT_OBSERVATIONS.info], &[t::ODDS_EVENTS.info]),
     view::<Markets>(
-        &[t::ODDS_OBSERVATIONS.info, t::INJURY_OBSERVATIONS.info, t::GAMES.info, t::NAMES.info],
+        &[
+            t::ODDS_OBSERVATIONS.info,
+            t::ODDS_EVENTS.info,
+            t::INJURY_OBSERVATIONS.info,
+            t::GAMES.info,
+            t::NAMES.info,
+        ],
         &[t::MARKETS.info, t::AVAILABILITY.info, t::QUOTED_PLAYERS.info],
     ),
-    view::<TeamForms>(
-        &[t::TEAM_GAMES.info, t::ROSTER_OBSERVATIONS.info, t::NAMES.info],
-        &[t::TEAM_FORMS.info],
-    ),
+    view::<TeamForms>(&[t::TEAM_GAMES.info, t::TEAM_MEMBERS.info], &[t::TEAM_FORMS.info]),
     view::<Slate>(&[t::GAMES.info, t::TEAM_FORMS.info, t::QUOTED_PLAYERS.info], &[t::SLATE_ENTRIES.info]),
     view::<FeatureBuilder>(
-        &[t::PLAYER_GAMES.info, t::MARKETS.info, t::AVAILABILITY.info, t::SLATE_ENTRIES.info],
+        &[
+            t::PLAYER_GAMES.info,
+            t::MARKETS.info,
+            t::AVAILABILITY.info,
+            t::SLATE_ENTRIES.info,
+            t::MEMBERSHIPS.info,
+        ],
         &[t::FEATURES.info],
     ),
     PREDICTOR,

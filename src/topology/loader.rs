@@ -4,7 +4,7 @@
 //! payload cannot be decoded, it has nothing to retract.
 //! Invariant: the adapter calls pure functions of crate `processors`. Whether an event is rejected depends on its record alone.
 //! Not here: decoding of payloads (`processors::loader`).
-use processors::loader::{self, Observation};
+use processors::loader::{self, Observation, Reject};
 use runtime::engine::{ProcessorOutput, RowCounts, StatelessProcessor};
 use schemas::{
     Timestamp,
@@ -31,6 +31,9 @@ impl StatelessProcessor for Loader {
         // Only a log to which other programs produce passes timestamps on; in other logs, `ingest` has checked the fetch time.
         let checked = timestamp.map_or(Ok(()), |timestamp| {
             loader::check_fetch_time(&raw, timestamp, "the timestamp of the record")
+        });
+        let checked = checked.and_then(|()| {
+            raw.check_size().map_err(|reason| Reject { code: RejectCode::BadEnvelope, reason })
         });
         match checked.map(|()| loader::load(&raw)) {
             Ok(Ok(loaded)) => ProcessorOutput {

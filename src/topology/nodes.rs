@@ -18,7 +18,9 @@ use processors::{
     games::{self, Games},
     loader::Observation,
     markets::{self, Markets},
+    memberships::{self, Memberships},
     name_resolver::{self, NameResolver},
+    odds_events::OddsEvents,
     predictor::Predictor,
     slate::{self, Slate},
     team_form::{self, TeamForms},
@@ -35,8 +37,10 @@ pub fn topology(predictor: Predictor) -> Vec<Box<dyn ProcessorNode>> {
         roster_loader(),
         odds_loader(),
         name_resolver(),
+        memberships(),
         fixtures(),
         games(),
+        odds_events(),
         markets(),
         team_form(),
         slate(),
@@ -74,7 +78,8 @@ fn box_score_loader() -> Box<dyn ProcessorNode> {
 }
 fn odds_loader() -> Box<dyn ProcessorNode> {
     let odds = observations!(ODDS_OBSERVATIONS, Odds, |odds| matchup_key(odds.home, odds.away));
-    loader(&ODDS_LOADER, &t::RAW_ODDS, vec![odds, names()])
+    let events = observations!(ODDS_EVENT_OBSERVATIONS, OddsEvent, |event| event.event.clone());
+    loader(&ODDS_LOADER, &t::RAW_ODDS, vec![odds, events, names()])
 }
 fn roster_loader() -> Box<dyn ProcessorNode> {
     let outputs = vec![
@@ -101,6 +106,24 @@ fn name_resolver() -> Box<dyn ProcessorNode> {
         vec![stream(&t::NAME_OBSERVATIONS, In::Names), stream(&t::IDENTITY_LINKS, In::Link)],
         vec![Output::table(&t::NAMES, |row| Some(row))],
         |_, key, _| key.parse().ok(),
+    ))
+}
+
+/// Creates the processor `memberships`: rosters, name lookup results → memberships by player, and the members of each team.
+fn memberships() -> Box<dyn ProcessorNode> {
+    use memberships::{In, Out, OutputKey};
+    let outputs = vec![
+        Output::table(&t::MEMBERSHIPS, |out| if let Out::Membership(row) = out { Some(row) } else { None }),
+        Output::table(&t::TEAM_MEMBERS, |out| if let Out::TeamMember(row) = out { Some(row) } else { None }),
+    ];
+    Box::new(MaterializedViewNode::new(
+        Memberships,
+        vec![stream(&t::ROSTER_OBSERVATIONS, In::Roster), table(&t::NAMES, In::Names)],
+        outputs,
+        |topic, key, _| match topic {
+            name if name == t::MEMBERSHIPS.info.name => key.parse().ok().map(OutputKey::Membership),
+            _ => key.parse().ok().map(OutputKey::TeamMember),
+        },
     ))
 }
 
@@ -138,11 +161,22 @@ fn games() -> Box<dyn ProcessorNode> {
     }))
 }
 
-/// Creates the processor `markets`: odds, injury reports, games, name lookup results → markets, availability, quoted players.
+/// Creates the processor `odds-events`: the pair of teams that each fetch states for an event → since when an event has belonged to a pair.
+fn odds_events() -> Box<dyn ProcessorNode> {
+    Box::new(MaterializedViewNode::new(
+        OddsEvents,
+        vec![stream(&t::ODDS_EVENT_OBSERVATIONS, |observation| observation)],
+        vec![Output::table(&t::ODDS_EVENTS, |row| Some(row))],
+        |_, key, _| key.parse().ok(),
+    ))
+}
+
+/// Creates the processor `markets`: odds, pairs of odds events, injury reports, games, name lookup results → markets, availability, quoted players.
 fn markets() -> Box<dyn ProcessorNode> {
     use markets::{In, Out, OutputKey};
     let inputs: Vec<Input<In>> = vec![
         stream(&t::ODDS_OBSERVATIONS, In::Odds),
+        table(&t::ODDS_EVENTS, In::Event),
         stream(&t::INJURY_OBSERVATIONS, In::Injury),
         table(&t::GAMES, In::Game),
         table(&t::NAMES, In::Names),
@@ -165,18 +199,14 @@ fn markets() -> Box<dyn ProcessorNode> {
     }))
 }
 
-/// Creates the processor of team forms: team games, rosters, name lookup results → the form of each team before each of its games.
+/// Creates the processor of team forms: team games, members of the team → the form of each team before each of its games.
 fn team_form() -> Box<dyn ProcessorNode> {
-    use team_form::{In, OutputKey};
+    use team_form::In;
     Box::new(MaterializedViewNode::new(
         TeamForms,
-        vec![
-            table(&t::TEAM_GAMES, In::TeamGame),
-            stream(&t::ROSTER_OBSERVATIONS, In::Roster),
-            table(&t::NAMES, In::Names),
-        ],
+        vec![table(&t::TEAM_GAMES, In::TeamGame), table(&t::TEAM_MEMBERS, In::Member)],
         vec![Output::table(&t::TEAM_FORMS, |row| Some(row))],
-        |_, key, _| key.parse().ok().map(OutputKey::Form),
+        |_, key, _| key.parse().ok(),
     ))
 }
 
@@ -195,7 +225,7 @@ fn slate() -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// Creates the feature builder: player games, markets, availability, candidates → features of each candidate as of tip-off.
+/// Creates the feature builder: player games, markets, availability, candidates, memberships → features of each candidate as of tip-off.
 fn feature_builder() -> Box<dyn ProcessorNode> {
     use feature_builder::In;
     let inputs: Vec<Input<In>> = vec![
@@ -203,6 +233,7 @@ fn feature_builder() -> Box<dyn ProcessorNode> {
         table(&t::MARKETS, In::Market),
         table(&t::AVAILABILITY, In::Availability),
         table(&t::SLATE_ENTRIES, In::Entry),
+        table(&t::MEMBERSHIPS, In::Membership),
     ];
     Box::new(MaterializedViewNode::new(
         FeatureBuilder,

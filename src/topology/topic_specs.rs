@@ -4,7 +4,7 @@
 //! Not here: settings and plans (crate `topics`), the Kafka client (crate `runtime-kafka`), the topics of a replay
 //! (`replay::namespace_topics`).
 use super::descriptors::{PROCESSORS, descriptors, dlq_owners, subscriptions};
-use crate::{ingest, redrive::REDRIVE_GROUP_PREFIX};
+use crate::ingest;
 use runtime::engine::{changelog_topic, dlq_topic};
 use runtime_kafka::KafkaConfig;
 use std::collections::BTreeSet;
@@ -45,8 +45,7 @@ pub fn consumer_groups(settings: &KafkaConfig, predictor_version: Option<i64>) -
 /// Returns the part before the first dot of each name of a live topic or consumer group.
 pub fn reserved_prefixes() -> BTreeSet<String> {
     let topics = topics::ALL.iter().map(|info| info.name.to_owned());
-    let owners = dlq_owners().into_iter().chain([REDRIVE_GROUP_PREFIX]);
-    let names = topics.chain(owners.map(str::to_owned));
+    let names = topics.chain(dlq_owners().into_iter().map(str::to_owned));
     names.map(|name| name.split('.').next().unwrap_or(&name).to_owned()).collect()
 }
 
@@ -101,7 +100,7 @@ mod tests {
         for name in &used {
             assert!(listed.contains_key(name), "{name}");
         }
-        assert_eq!(listed.len(), topics::ALL.len() + 7 + 14);
+        assert_eq!(listed.len(), topics::ALL.len() + 9 + 16);
     }
     #[test]
     fn tables_that_are_read_as_streams_retain_superseded_rows_for_thirty_days() {
@@ -124,7 +123,6 @@ mod tests {
             let first = name.split(['.', '@']).next().unwrap();
             assert!(first.parse::<crate::namespace::Namespace>().is_err(), "{first}");
         }
-        assert!("dlq-redrive".parse::<crate::namespace::Namespace>().is_err());
         assert!("january".parse::<crate::namespace::Namespace>().is_ok());
     }
     #[test]

@@ -8,7 +8,12 @@ use crate::{
 };
 use runtime::{Commit, LogWriter, inspect};
 use runtime_embedded::EmbeddedLog;
-use schemas::{features::Features, wire};
+use schemas::{
+    features::Features,
+    fixture::{VoidReason, Voided},
+    prediction::Prediction,
+    wire,
+};
 use topics::TopicPartition;
 
 /// Returns the features of a candidate whose name is known, and is that of no other candidate.
@@ -65,4 +70,29 @@ fn an_unknown_name_is_answered_with_similar_names_or_other_dates() {
         assert_eq!(code, Some(2), "{message}");
         assert!(message.contains(&expected) && message.contains("\nnext: "), "{message}");
     }
+}
+
+#[test]
+fn a_void_prediction_is_shown_with_the_time_and_the_reason() {
+    let data = processed();
+    let features = some_candidate(&data);
+    let (player, date, game) =
+        (features.player.to_string(), features.date.to_string(), features.game.to_string());
+    let explain = || run(fastbreak(data.folder.path(), &["explain", &player, &date, "--game", &game]));
+    let (code, text) = explain();
+    assert!(code == Some(0) && !text.contains("void since"), "{text}");
+    let key = format!("{player}/{game}/{date}");
+    let mut log = EmbeddedLog::open(data.folder.path()).unwrap();
+    let prediction = inspect::table(&mut log, &topics::PREDICTIONS, |row| row == key).unwrap().remove(0);
+    let voided = Some(Voided { at: "2024-11-08T03:00:00Z".parse().unwrap(), reason: VoidReason::CalledOff });
+    let prediction = Prediction { voided, ..prediction };
+    let topic = topics::PREDICTIONS.info;
+    let partition = TopicPartition::new(topic.name, topics::partition_of(&key, topic.partitions));
+    let mut commit = Commit::default();
+    commit.append(partition, &key, Some(&wire::encode(&prediction).unwrap()));
+    log.append(commit).unwrap();
+    drop(log);
+    let (code, text) = explain();
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.lines().any(|line| line == "void since 2024-11-08T03:00:00Z: called off"), "{text}");
 }

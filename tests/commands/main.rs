@@ -2,13 +2,18 @@
 //!
 //! Invariant: every test runs the binary on a folder of its own.
 //! Not here: the results of the commands (one test file per use case).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #[path = "../common/mod.rs"]
 mod common;
+mod damage;
+mod doors;
 mod explain;
+mod lost_files;
 mod output;
 mod read_only;
 mod refusals;
+mod restored;
 mod running;
 mod secrets;
+mod status;
 mod support;

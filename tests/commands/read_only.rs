@@ -24,7 +24,7 @@ const READ_LOG: [&[&str]; 14] = [
     &["dlq", "redrive", "schedule-loader", "--dry-run"],
     &["status", DATE],
     &["explain", "1", DATE],
-    &["check"],
+    &["doctor"],
     &["retract", "0123456789abcdef", "--reason", "x"],
     &["sink", "rebuild"],
     &["replay", "list"],
@@ -62,7 +62,7 @@ fn a_command_that_reads_creates_no_folder_and_says_what_to_run() {
 }
 
 /// Runs the commands that read as a user who is not root, for whom permissions count.
-fn assert_all_read(data: &Path, is_root_only: bool) {
+fn assert_all_read(data: &Path, (is_unwritable, is_root_only): (bool, bool)) {
     let before = state(data);
     let reading = READ_LOG.iter().filter(|arguments| !arguments.starts_with(&["replay", "run"]));
     for arguments in reading.chain(&READ_WAREHOUSE).chain(&READ_NOTHING) {
@@ -70,6 +70,13 @@ fn assert_all_read(data: &Path, is_root_only: bool) {
         let mut command = fastbreak(data, arguments);
         if is_root_only {
             command.uid(65_534);
+        }
+        if is_unwritable && arguments == &["doctor"] {
+            // To say that the folder cannot be written is what the command is for.
+            let (code, text) = run(command);
+            assert_eq!(code, Some(1), "{text}");
+            assert!(text.contains("this user may not write to it") && state(data) == before, "{text}");
+            continue;
         }
         let (code, text) = run(command);
         let (expected_code, expected_text) = run({
@@ -94,7 +101,7 @@ fn without_ages(text: &str) -> String {
 #[test]
 fn a_command_that_reads_changes_no_file() {
     let run = processed();
-    assert_all_read(run.folder.path(), false);
+    assert_all_read(run.folder.path(), (false, false));
 }
 
 #[test]
@@ -110,7 +117,7 @@ fn commands_that_read_work_in_a_folder_that_cannot_be_written() {
     if is_root {
         std::fs::remove_file(data.join("probe")).unwrap();
     }
-    assert_all_read(data, is_root);
+    assert_all_read(data, (true, is_root));
     std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -119,7 +126,7 @@ fn commands_that_read_work_beside_a_run() {
     let run = processed();
     let mut running = run.command(&["run"]).env("FASTBREAK_CONSOLE", "").spawn().unwrap();
     run.wait_for_lag(has_member);
-    for arguments in [&["audit"][..], &["dlq", "list"], &["check"], &["sink", "rebuild"], &["grade"]] {
+    for arguments in [&["audit"][..], &["dlq", "list"], &["doctor"], &["sink", "rebuild"], &["grade"]] {
         let (code, text) = crate::support::run(fastbreak(run.folder.path(), arguments));
         let expected = if arguments[0] == "sink" { 4 } else { 0 };
         assert_eq!(code, Some(expected), "{arguments:?}: {text}");

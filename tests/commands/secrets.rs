@@ -29,7 +29,7 @@ fn no_output_has_a_secret() {
     let commands: [&[&str]; 7] = [
         &["config", "show"],
         &["config", "show", "--origin"],
-        &["check"],
+        &["doctor"],
         &["lag"],
         &["schemas", "check"],
         &["schemas", "push"],
@@ -47,7 +47,7 @@ fn no_output_has_a_secret() {
     }
     // With brokers, the Kafka client reads its settings and may reject them.
     for variable in &kafka {
-        for arguments in [&["check"][..], &["lag"]] {
+        for arguments in [&["doctor"][..], &["lag"]] {
             let mut command = fastbreak(folder.path(), &["--brokers", "127.0.0.1:1"]);
             command.args(arguments).env("FASTBREAK_LOG", "debug").envs([*variable]);
             command.env("FASTBREAK_KAFKA_LINGER_MS", "soon");

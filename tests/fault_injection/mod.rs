@@ -15,7 +15,7 @@ use processors::predictor::Predictor;
 use runtime::{
     Commit, CommitError, GroupMember, LogAdmin, LogBackend, LogReader, LogWriter, RecordBatch, Restored,
     RuntimeError, TaskEvent,
-    engine::DlqLimits,
+    engine::{AcceptedRecords, DlqLimits},
     subscription::{ReadLimits, RunContext},
 };
 use runtime_embedded::EmbeddedLog;
@@ -192,6 +192,7 @@ pub fn sink_config(records: usize) -> SinkConfig {
         until_caught_up: true,
         reconcile_interval: Duration::from_secs(3600),
         dlq_limits: DlqLimits::default(),
+        accepted: AcceptedRecords::default(),
     }
 }
 /// Does the same as [`deliver_within`], with the warehouse that `open_warehouse` opens.

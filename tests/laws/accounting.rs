@@ -7,6 +7,7 @@ use crate::{
     group::new_node,
     harness::{Content, content},
     log::{TestLog, partitions, read_all},
+    sides::check_sides,
 };
 use fastbreak::topology::topology;
 use processors::predictor::Predictor;
@@ -126,5 +127,6 @@ pub fn checked_content(log: &mut impl TestLog) -> Content {
     check_ledger(log);
     let content = content(log);
     check_candidates(&content);
+    check_sides(&content);
     content
 }

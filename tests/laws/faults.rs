@@ -1,7 +1,8 @@
 //! Faults of histories: each one adds raw events that a source, a scraper or an operator may produce in addition to those of a season.
 //!
 //! Invariant: the same random numbers give the same events; a fault changes no event of the history, it only adds some.
-//! Not here: the seasons, and the faults that the simulator produces (`histories`, crate `simulator`).
+//! Not here: the faults of schedules (`schedule_faults`), the seasons and the faults that the simulator produces (`histories`, crate
+//! `simulator`).
 use crate::random::Random;
 use schemas::{
     Timestamp,
@@ -9,14 +10,14 @@ use schemas::{
 };
 use serde_json::{Value, json};
 
-const SECOND: i64 = 1_000;
-const HOUR: i64 = 3_600 * SECOND;
+pub const SECOND: i64 = 1_000;
+pub const HOUR: i64 = 3_600 * SECOND;
 
 /// Returns the events that a fault adds because of one event of the history.
 type Fault = fn(&RawEvent, &mut Random) -> Vec<RawEvent>;
 
 /// The faults, without retractions.
-const FAULTS: [Fault; 12] = [
+const FAULTS: [Fault; 10] = [
     same_bytes_with_other_outcome,
     at_one_instant,
     pages,
@@ -27,8 +28,6 @@ const FAULTS: [Fault; 12] = [
     later_content,
     newer_report,
     event_of_other_pair,
-    changed_schedule,
-    changed_schedule,
 ];
 
 /// Adds faults to a history, for example retractions, and sorts it by fetch time. `count` is the number of events that have a fault, and the
@@ -66,7 +65,13 @@ pub fn with_faults(
     events
 }
 
-fn copy(event: &RawEvent, key: String, fetched_at: i64, outcome: FetchOutcome, payload: &Value) -> RawEvent {
+pub fn copy(
+    event: &RawEvent,
+    key: String,
+    fetched_at: i64,
+    outcome: FetchOutcome,
+    payload: &Value,
+) -> RawEvent {
     RawEvent::new(event.feed, key, Timestamp(fetched_at), outcome, payload.to_string())
 }
 
@@ -180,7 +185,7 @@ fn newer_report(event: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
     vec![copy(event, format!("{}/newer", event.key), at, FetchOutcome::Complete, &payload)]
 }
 
-/// The odds source uses the id of an event for a game of another pair of teams.
+/// The odds source uses the id of an event for a game of another pair of teams; some of these responses are corrected later.
 fn event_of_other_pair(event: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
     let Ok(mut payload) = serde_json::from_str::<Value>(&event.payload) else { return Vec::new() };
     if payload.get("commence_time").is_none() {
@@ -188,7 +193,13 @@ fn event_of_other_pair(event: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
     }
     payload["home_team"] = json!(random.pick(&["Los Angeles Lakers", "Utah Jazz"]));
     let at = event.fetched_at.0 + random.pick(&[0, SECOND, HOUR]);
-    vec![copy(event, event.key.clone(), at, FetchOutcome::Complete, &payload)]
+    let mut events = vec![copy(event, event.key.clone(), at, FetchOutcome::Complete, &payload)];
+    if random.percent(40) {
+        let corrected_at = Timestamp(at + random.pick(&[0, SECOND, 600 * SECOND, 6 * HOUR]));
+        let (key, payload) = (event.key.clone(), event.payload.clone());
+        events.push(RawEvent::new(event.feed, key, corrected_at, event.outcome, payload));
+    }
+    events
 }
 
 /// A box score is fetched while its game is in progress, with the statistics of that time.
@@ -237,70 +248,8 @@ fn mark_live(value: &mut Value) -> bool {
     is_changed
 }
 
-/// The schedule is fetched again, and states something else about one game: a mistake or a change, before or after its tip-off.
-fn changed_schedule(event: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
-    let Ok(mut payload) = serde_json::from_str::<Value>(&event.payload) else { return Vec::new() };
-    let mut pointers = Vec::new();
-    find_games(&payload, String::new(), &mut pointers);
-    let teams: Vec<Value> = pointers
-        .iter()
-        .filter_map(|pointer| payload.pointer(&format!("{pointer}/homeTeam/teamTricode")).cloned())
-        .collect();
-    if teams.is_empty() {
-        return Vec::new();
-    }
-    let Some(game) = payload.pointer_mut(&pointers[random.below(pointers.len())]) else { return Vec::new() };
-    let tip_off: Option<Timestamp> = game["gameDateTimeUTC"].as_str().and_then(|text| text.parse().ok());
-    let Some(tip_off) = tip_off else { return Vec::new() };
-    for _ in 0..1 + random.below(2) {
-        match random.below(7) {
-            0 => move_to(game, Timestamp(tip_off.0 + random.pick(&[-48, -24, 24, 48]) * HOUR)),
-            1 => move_to(game, Timestamp(tip_off.0 + random.pick(&[-3, -1, 1, 2]) * HOUR)),
-            2 => game["gameStatusText"] = json!(random.pick(&["TBD", "PPD"])),
-            3 => game["postponedStatus"] = json!("Y"),
-            4 => {
-                game[random.pick(&["homeTeam", "awayTeam"])]["teamTricode"] =
-                    teams[random.below(teams.len())].clone()
-            }
-            5 => game["gameStatus"] = json!(random.pick(&[1, 2])),
-            _ => {
-                game["gameStatus"] = json!(3);
-                game["homeTeam"]["score"] = json!(101);
-                game["awayTeam"]["score"] = json!(99);
-            }
-        }
-    }
-    let at = random.pick(&[event.fetched_at.0, tip_off.0]);
-    let at = at + random.pick(&[-72, -24, -2, -1, 0, 0, 1, 5, 24, 72]) * HOUR;
-    vec![copy(event, event.key.clone(), at, FetchOutcome::Complete, &payload)]
-}
-
-/// States another tip-off of a game, and its Eastern date.
-fn move_to(game: &mut Value, tip_off: Timestamp) {
-    game["gameDateTimeUTC"] = json!(tip_off.to_string());
-    game["gameDateEst"] = json!(format!("{}T00:00:00Z", tip_off.eastern_date()));
-}
-
-/// Collects the JSON pointers of all games of a schedule.
-fn find_games(value: &Value, pointer: String, pointers: &mut Vec<String>) {
-    match value {
-        Value::Object(fields) if fields.contains_key("gameDateTimeUTC") => pointers.push(pointer),
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                find_games(field, format!("{pointer}/{name}"), pointers);
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                find_games(item, format!("{pointer}/{index}"), pointers);
-            }
-        }
-        _ => {}
-    }
-}
-
 /// An operator retracts an event, and may undo the retraction: at the same instant or later.
-fn retractions(target: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
+pub fn retractions(target: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
     if target.retraction.is_some() {
         return Vec::new();
     }

@@ -2,19 +2,27 @@
 //!
 //! Invariant: the same seed gives the same events.
 //! Not here: the simulation of the seasons (crate `simulator`).
-use crate::{faults::with_faults, links::with_links, random::Random};
+use crate::{
+    faults::with_faults, links::with_links, random::Random, schedule_faults::with_schedule_faults,
+    schedule_payloads, trades::with_trades,
+};
 use schemas::{
-    Timestamp,
+    GameId, Timestamp,
     raw::{Feed, FetchOutcome, RawEvent},
 };
 use serde_json::Value;
 use simulator::{Faults, ScraperEvent, Season};
+use std::collections::BTreeSet;
 
 /// Generates a tiny season. With some seeds, box scores of nba.com are missing, two responses to one request have the same fetch time,
-/// a copy of an event has a truncated payload, or the history has the links of [`with_links`] or the faults of [`with_faults`].
+/// a copy of an event has a truncated payload, or the history has the links of [`with_links`], the trades of [`with_trades`], or the faults of
+/// [`with_schedule_faults`] or [`with_faults`].
 pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
     let mut events: Vec<RawEvent> = simulator::tiny(seed).iter().map(ScraperEvent::to_raw).collect();
     let mut random = Random::new(seed ^ 0x6761_7262);
+    if random.percent(20) {
+        events = with_cup_final(&events, &mut random);
+    }
     if random.percent(30) {
         // Removes half of nba.com's box scores, so that only other sources have them.
         events.retain(|event| event.feed != Feed::NbacomLeaguegamelog || random.percent(50));
@@ -38,6 +46,13 @@ pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
     if random.percent(50) {
         events = with_links(events, &mut random);
     }
+    if random.percent(50) {
+        events = with_trades(events, &mut random);
+    }
+    if random.percent(60) {
+        let count = 1 + random.below(4);
+        events = with_schedule_faults(events, count, &mut random);
+    }
     if random.percent(70) {
         let count = 1 + random.below(6);
         events = with_faults(events, count, |_| true, &mut random);
@@ -46,8 +61,8 @@ pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
 }
 
 /// Generates a season that is long enough for players to be eligible in many games: three or four teams with 8 to 11 games each, and
-/// every fault of the simulator at the same rate, which may be zero. Half of the seasons also have the faults of [`with_faults`], and half
-/// the links of [`with_links`]; most have namesakes.
+/// every fault of the simulator at the same rate, which may be zero. Some of the seasons also have the links of [`with_links`], the trades of
+/// [`with_trades`], and the faults of [`with_schedule_faults`] and [`with_faults`]; most have namesakes.
 pub fn season_with_faults(seed: u64) -> Vec<RawEvent> {
     let mut random = Random::new(seed);
     let rate = random.pick(&[0.0, 0.1, 0.3]);
@@ -55,8 +70,18 @@ pub fn season_with_faults(seed: u64) -> Vec<RawEvent> {
     let (trades, namesakes) = (seed as usize % 2, random.below(4));
     let mut events = season(seed, faults, trades, namesakes);
     events.sort_by_key(|event| event.fetched_at);
+    if random.percent(20) {
+        events = with_cup_final(&events, &mut random);
+    }
     if random.percent(50) {
         events = with_links(events, &mut random);
+    }
+    if random.percent(60) {
+        let count = 1 + random.below(6);
+        events = with_schedule_faults(events, count, &mut random);
+    }
+    if random.percent(50) {
+        events = with_trades(events, &mut random);
     }
     if random.percent(50) {
         return events;
@@ -93,6 +118,20 @@ fn season(seed: u64, faults: Faults, trades: usize, namesakes: usize) -> Vec<Raw
         ..Season::new(seed, 2020 + random.below(6) as i16)
     };
     season.events().iter().map(ScraperEvent::to_raw).collect()
+}
+
+/// Makes a game the final of the cup: gives it another id in all payloads.
+fn with_cup_final(events: &[RawEvent], random: &mut Random) -> Vec<RawEvent> {
+    let ids: BTreeSet<GameId> =
+        events.iter().flat_map(schedule_payloads::statements).map(|(game, _)| game).collect();
+    let ids: Vec<GameId> = ids.into_iter().collect();
+    let Some(id) = ids.get(random.below(ids.len())).map(GameId::to_string) else { return events.to_vec() };
+    let final_id = id.replacen("002", "006", 1);
+    let renamed = |event: &RawEvent| {
+        let payload = event.payload.replace(&id, &final_id);
+        RawEvent::new(event.feed, event.key.clone(), event.fetched_at, event.outcome, payload)
+    };
+    events.iter().map(renamed).collect()
 }
 
 /// Returns the events in random order, about a third of them twice.

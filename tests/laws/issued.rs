@@ -6,11 +6,13 @@
 //! Not here: how a prediction is computed.
 use crate::{
     batch::batch,
+    fixtures::check_fixtures,
     harness::{Content, Schedule, content, run},
     histories::{fetched_at, season_with_faults, season_without_faults, states_game_dates, with_other_stats},
     log::{MemoryLog, append_raw},
     random::Random,
-    seeds,
+    schedule_faults::changed_schedule,
+    schedule_model, seeds,
 };
 use schemas::{
     EasternDate, GameId, PlayerGameDateId, RawId, Timestamp,
@@ -116,14 +118,24 @@ fn batch_content(raw_events: &[RawEvent]) -> Content {
     content(&mut batch(raw_events))
 }
 
-/// Returns a random tip-off or fetch time of the history.
+/// Returns the cutoffs of all dates of games that the schedules of a history state.
+fn cutoffs(raw_events: &[RawEvent]) -> Vec<Timestamp> {
+    let games = schedule_model::games(raw_events);
+    let cutoffs = games.values().flat_map(|game| {
+        let dates = game.dates().into_iter();
+        dates.filter_map(|(_, date)| Some(game.cutoff(date)?.0)).collect::<Vec<_>>()
+    });
+    let cutoffs: BTreeSet<Timestamp> = cutoffs.collect();
+    cutoffs.into_iter().collect()
+}
+
+/// Returns a random cutoff or fetch time of the history.
 fn random_cutoff(raw_events: &[RawEvent], random: &mut Random) -> Timestamp {
-    let candidates = rows(&batch_content(raw_events));
-    let tip_offs: Vec<Timestamp> = candidates.values().map(|rows| rows.features.tip_off).collect();
-    if tip_offs.is_empty() || random.percent(30) {
+    let cutoffs = cutoffs(raw_events);
+    if cutoffs.is_empty() || random.percent(30) {
         raw_events[random.below(raw_events.len())].fetched_at
     } else {
-        random.pick(&tip_offs)
+        random.pick(&cutoffs)
     }
 }
 
@@ -168,6 +180,14 @@ impl SplitHistory {
             }
             if event.fetched_at < cutoff { before.push(event) } else { later.push(event) }
         }
+        // Schedules that are fetched after the cutoff, about the games of the cutoff and about their neighbors.
+        for _ in 0..random.below(4) {
+            let schedules: Vec<&RawEvent> =
+                raw_events.iter().filter(|event| states_game_dates(event)).collect();
+            for event in changed_schedule(random.pick(&schedules), random) {
+                later.push(fetched_at(&event, event.fetched_at.max(cutoff)));
+            }
+        }
         SplitHistory { before, later }
     }
 }
@@ -181,7 +201,10 @@ fn issued_rows_do_not_change_when_more_is_ingested_or_retracted() {
         let cutoff = random_cutoff(&raw_events, &mut random);
         let SplitHistory { before, later } = SplitHistory::random(&raw_events, cutoff, &mut random);
         let candidates_before = rows(&batch_content(&before));
-        let candidates_after = rows(&batch_content(&[before, later].concat()));
+        let all = [before, later].concat();
+        let content = batch_content(&all);
+        check_fixtures(&all, &content);
+        let candidates_after = rows(&content);
         check_known_times(&candidates_before);
         retrospective += check_known_times(&candidates_after).retrospective;
         predictions += assert_issued_unchanged(&candidates_before, &candidates_after, cutoff);
@@ -194,9 +217,14 @@ fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
     let (mut compared, mut decided_later) = (0, 0);
     for seed in seeds(6, 3) {
         let raw_events = season_with_faults(seed.0);
-        let all = rows(&batch_content(&raw_events));
-        let tip_offs: BTreeSet<Timestamp> = all.values().map(|rows| rows.features.tip_off).collect();
-        for cutoff in tip_offs {
+        let content = batch_content(&raw_events);
+        check_fixtures(&raw_events, &content);
+        let all = rows(&content);
+        let predicted = all.values().filter(|rows| rows.is_issued_prediction());
+        let cutoffs: BTreeSet<Timestamp> = predicted.map(|rows| rows.features.tip_off).collect();
+        let mut cutoffs: Vec<Timestamp> = cutoffs.into_iter().collect();
+        Random::new(seed.0).shuffle(&mut cutoffs);
+        for cutoff in cutoffs.into_iter().take(8) {
             let events = raw_events.iter().filter(|event| event.fetched_at < cutoff);
             let content_at_cutoff = batch_content(&events.cloned().collect::<Vec<_>>());
             let at_cutoff = rows(&content_at_cutoff);
@@ -260,10 +288,15 @@ fn a_stream_that_continues_after_the_cutoff_keeps_its_issued_rows() {
         let (before, later): (Vec<_>, Vec<_>) =
             raw_events.into_iter().partition(|event| event.fetched_at < cutoff);
         let mut log = MemoryLog::default();
-        run(&mut log, before, Schedule::random(seed.0), |_| true);
+        // The log of a season is long, so all reads are large.
+        let schedule = |seed| {
+            let schedule = Schedule::random(seed);
+            Schedule { max_read_records: schedule.max_read_records.max(60), ..schedule }
+        };
+        run(&mut log, before, schedule(seed.0), |_| true);
         let candidates_before = rows(&content(&mut log));
         append_raw(&mut log, &later);
-        run(&mut log, Vec::new(), Schedule::random(seed.0 + 1), |_| true);
+        run(&mut log, Vec::new(), schedule(seed.0 + 1), |_| true);
         assert_issued_unchanged(&candidates_before, &rows(&content(&mut log)), cutoff);
     }
 }

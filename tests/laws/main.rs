@@ -12,7 +12,9 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod embedded_log;
+mod event_pairs;
 mod faults;
+mod fixtures;
 mod group;
 mod harness;
 mod histories;
@@ -20,10 +22,16 @@ mod issued;
 mod known_at;
 mod links;
 mod log;
+mod quoted;
 mod random;
 mod retracted;
+mod schedule_faults;
+mod schedule_model;
+mod schedule_payloads;
 mod season;
+mod sides;
 mod streams;
+mod trades;
 
 /// Returns the seeds with which a law is tested, one seed per case. `percent` is the law's share of the cases of all laws.
 fn seeds(law: u64, percent: u64) -> impl Iterator<Item = Seed> {

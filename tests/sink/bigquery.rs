@@ -244,7 +244,7 @@ fn no_credential_is_printed_after_any_failure() {
     for arguments in [
         &["demo"][..],
         &["run", "--until-caught-up"],
-        &["check"],
+        &["doctor"],
         &["warehouse", "plan"],
         &["config", "show", "--origin"],
         &["audit"],

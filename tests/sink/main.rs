@@ -15,3 +15,4 @@ mod fakebq;
 #[path = "../fault_injection/mod.rs"]
 mod fault_injection;
 mod pending;
+mod restored;

@@ -10,10 +10,11 @@ use schemas::{
     fixture::GameFixtures,
     game::{Game, PlayerGame, TeamGame},
     identity::Names,
-    market::{Availability, Market, QuotedPlayers},
+    market::{Availability, Market, OddsEvent, QuotedPlayers},
+    membership::{Membership, TeamMember},
     observation::{
         BoxScoreObservation, FinalBoxScoreObservation, GameObservation, InjuryObservation, LinkObservation,
-        NamesObservation, OddsObservation, RosterObservation,
+        NamesObservation, OddsEventObservation, OddsObservation, RosterObservation,
     },
     ops::{LedgerEntry, LogId, SinkBatchPlanned},
     prediction::Prediction,
@@ -86,12 +87,16 @@ topics! {
     FINAL_BOX_SCORE_OBSERVATIONS: FinalBoxScoreObservation = "core.final-box-score-observations.v1", "game", PARTITIONS, Delete;
     BOX_SCORE_OBSERVATIONS: BoxScoreObservation = "core.box-score-observations.v1", "matchup", PARTITIONS, Delete;
     ODDS_OBSERVATIONS: OddsObservation = "core.odds-observations.v1", "matchup", PARTITIONS, Delete;
+    ODDS_EVENT_OBSERVATIONS: OddsEventObservation = "core.odds-event-observations.v1", "event", PARTITIONS, Delete;
     INJURY_OBSERVATIONS: InjuryObservation = "core.injury-observations.v1", "matchup", PARTITIONS, Delete;
     ROSTER_OBSERVATIONS: RosterObservation = "core.roster-observations.v1", "team", PARTITIONS, Delete;
     NAME_OBSERVATIONS: NamesObservation = "core.name-observations.v1", "team", PARTITIONS, Delete;
     IDENTITY_LINKS: LinkObservation = "core.identity-links.v1", "team", PARTITIONS, Delete;
     NAMES: Names = "core.names.v1", "scope/team/source/date", PARTITIONS, Compact;
+    MEMBERSHIPS: Membership = "core.memberships.v1", "player/team", PARTITIONS, Compact;
+    TEAM_MEMBERS: TeamMember = "core.team-members.v1", "team/player", PARTITIONS, Compact;
     FIXTURES: GameFixtures = "core.fixtures.v1", "matchup/game", PARTITIONS, Compact;
+    ODDS_EVENTS: OddsEvent = "core.odds-events.v1", "matchup/event", PARTITIONS, Compact;
     GAMES: Game = "core.games.v1", "matchup/game", PARTITIONS, Compact;
     TEAM_GAMES: TeamGame = "core.team-games.v2", "team/game/matchup", PARTITIONS, Compact;
     PLAYER_GAMES: PlayerGame = "core.player-games.v2", "player/game/matchup", PARTITIONS, Compact;

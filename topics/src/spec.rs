@@ -6,12 +6,14 @@
 //! raw events, the input of all reprocessing, are never deleted.
 //! Not here: the topics of a cluster (`plan`), the list of processors (the binary).
 use crate::catalog::{Policy, TopicInfo};
+use schemas::raw::MAX_EVENT_BYTES;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Maximum size of a record in bytes. It must be enough for the largest records: complete responses of a source, and the records derived
-/// from them.
-pub const MAX_RECORD_BYTES: u32 = 16 << 20;
+/// Maximum size of a record in bytes: that of an event or of the original bytes in a dead letter, and [`RECORD_OVERHEAD_BYTES`].
+pub const MAX_RECORD_BYTES: u32 = MAX_EVENT_BYTES as u32 + RECORD_OVERHEAD_BYTES;
+/// What a record may have in addition to an event or to the original bytes: the key, headers, fields of the event, and framing.
+pub const RECORD_OVERHEAD_BYTES: u32 = 1 << 20;
 /// Retention of streams, in days. Superseded rows and tombstones are also retained for this long in tables that a stateless processor or
 /// the sink reads, so that these processors can be stopped for that long without missing a record.
 pub const STREAM_RETENTION_DAYS: i64 = 30;

@@ -1,6 +1,6 @@
 //! A console on its own thread, and a minimal HTTP client for its tests.
 #![allow(dead_code, clippy::unwrap_used)]
-use console::{Check, Console, Health, Probe, Publisher};
+use console::{AllowedHosts, Check, Console, Health, Probe, Publisher};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
@@ -30,7 +30,8 @@ impl Server {
         });
         let (publisher, processors) = console::feed();
         let metrics = Arc::new(|| Ok("# TYPE x gauge\nx 1\n# EOF\n".to_owned()));
-        let console = Console { health, metrics, processors };
+        let hosts = AllowedHosts::new(["stats.example".to_owned()]);
+        let console = Console { health, metrics, processors, hosts };
         let listener = console::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -47,15 +48,23 @@ impl Server {
         self.thread.join().unwrap();
     }
     pub fn connect(&self, line: &str) -> TcpStream {
+        self.connect_as(line, "localhost")
+    }
+    /// Sends a request with a header `Host`.
+    pub fn connect_as(&self, line: &str, host: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        write!(stream, "{line} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
         stream
     }
     /// Sends a request and returns status, headers and body.
     pub fn request(&self, line: &str) -> (u16, String, String) {
+        self.request_as(line, "localhost")
+    }
+    /// Sends a request with a header `Host` and returns status, headers and body.
+    pub fn request_as(&self, line: &str, host: &str) -> (u16, String, String) {
         let mut text = String::new();
-        self.connect(line).read_to_string(&mut text).unwrap();
+        self.connect_as(line, host).read_to_string(&mut text).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), body.to_owned())
     }

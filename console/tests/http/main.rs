@@ -5,5 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[path = "../common/mod.rs"]
 mod common;
+mod connections;
 mod health;
 mod page;

@@ -52,8 +52,8 @@ fn player_game(n: i32, revisions: Vec<PlayerGameRevision>) -> In {
 fn played(n: i32, team: Team, minutes: i32) -> In {
     player_game(n, vec![revision(n, team, day(n + 1).at(9, 0), minutes, 20)])
 }
-fn evidence(team: Team, rostered: Option<Timestamp>) -> SideEvidence {
-    SideEvidence { team, last_game: None, rostered, born: None }
+fn evidence(team: Team) -> SideEvidence {
+    SideEvidence { team, last_game: None, is_rostered: true, born: None }
 }
 /// The slate entry of game `n`.
 fn entry(n: i32, sides: &[SideEvidence]) -> In {
@@ -82,7 +82,7 @@ fn entry(n: i32, sides: &[SideEvidence]) -> In {
     )
 }
 fn boston() -> [SideEvidence; 1] {
-    [evidence(Team::BOS, None)]
+    [evidence(Team::BOS)]
 }
 fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<FeatureBuilder> {
     let mut driver = ViewTestDriver::new(FeatureBuilder);
@@ -100,8 +100,7 @@ fn row(driver: &ViewTestDriver<FeatureBuilder>, n: i32) -> &Features {
 
 #[test]
 fn a_player_whose_last_appearance_was_for_a_third_team_has_no_side() {
-    let rostered = evidence(Team::BOS, Some(day(-9).at(8, 0)));
-    let driver = driver_with(three_games(Team::MIA, 30).chain([entry(0, &[rostered])]));
+    let driver = driver_with(three_games(Team::MIA, 30).chain([entry(0, &boston())]));
     let features = row(&driver, 0);
     assert_eq!((features.team, features.eligibility), (None, Eligibility::NoSide));
     assert!(features.vector.is_empty());

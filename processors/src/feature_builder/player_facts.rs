@@ -3,7 +3,10 @@
 //!
 //! Invariant: every fact was selected as of the cutoff and on its basis, so nothing derived from this struct can use a later fact.
 //! Not here: the selection of the facts (`feature_builder`), the features (`vector`).
-use super::history::{Appearance, History, mean};
+use super::{
+    date_team::DateTeam,
+    history::{History, mean},
+};
 use crate::history::Cutoff;
 use schemas::{
     EasternDate, Team, Timestamp,
@@ -34,6 +37,7 @@ pub struct PlayerFacts<'a> {
     pub availability_known_at: Option<Timestamp>,
     /// `None` if the player's team is unknown or is neither of the game's two teams.
     pub side: Option<Side>,
+    pub date_team: DateTeam,
 }
 impl PlayerFacts<'_> {
     pub fn eligibility(&self) -> Eligibility {
@@ -42,6 +46,7 @@ impl PlayerFacts<'_> {
         let newest = season.iter().rev().take(MINUTES_WINDOW);
         let minutes = newest.map(|appearance| appearance.stats.playing_time.minutes());
         match (self.side, status) {
+            (None, _) if self.date_team.is_other => Eligibility::OtherTeam,
             (None, _) => Eligibility::NoSide,
             (_, Some(InjuryStatus::Out | InjuryStatus::Doubtful)) => Eligibility::RuledOut,
             _ if season.len() < MIN_APPEARANCES => Eligibility::TooFewAppearances,
@@ -59,12 +64,9 @@ pub struct Side {
     pub born: Option<EasternDate>,
 }
 impl Side {
-    /// Returns the side of the player's team, which is that of the latest appearance (for any team) or of the newest roster, whichever is
-    /// later; `None` if the player has neither, or if this team does not play in the game.
-    pub fn new(entry: &SlateEntry, candidacy: &Candidacy, latest: Option<&Appearance<'_>>) -> Option<Self> {
-        let rostered = candidacy.sides.iter().filter_map(|side| Some((side.rostered?, side.team)));
-        let appeared = latest.map(|latest| (latest.revision.tip_off, latest.revision.team));
-        let (_, team) = rostered.chain(appeared).max()?;
+    /// Returns the side of the player's team; `None` if it is unknown, or if this team does not play in the game.
+    pub fn new(entry: &SlateEntry, candidacy: &Candidacy, team: Option<Team>) -> Option<Self> {
+        let team = team?;
         let opponent = match team {
             team if team == entry.home => entry.away,
             team if team == entry.away => entry.home,

@@ -1,7 +1,7 @@
-//! Tests of the facts that the feature builder uses: sides, earlier games, issued and retrospective basis.
+//! Tests of the facts that the feature builder uses: earlier games, issued and retrospective basis.
 //!
 //! Invariant: the predicted game is Boston at home against New York on day 0 at 19:30.
-//! Not here: eligibility (`eligibility`), the formulas of the features (`vector`, `workload`).
+//! Not here: eligibility (`eligibility`), sides (`sides`), the formulas of the features (`vector`, `workload`).
 use super::*;
 use crate::view_test_driver::ViewTestDriver;
 use schemas::{
@@ -11,7 +11,6 @@ use schemas::{
     market::MarketView,
     observation::BoxScoreStats,
     raw::Feed,
-    team_form::SideEvidence,
 };
 
 const PLAYER: PlayerId = PlayerId(1_690_001);
@@ -54,24 +53,18 @@ fn played(game: u32, n: i32, team: Team, points: i32, known_at: Timestamp) -> In
 fn on_time(game: u32, n: i32, points: i32) -> In {
     played(game, n, Team::BOS, points, day(n + 1).at(6, 0))
 }
-fn candidacy(rostered: Option<(Team, Timestamp)>) -> Candidacy {
-    let sides = rostered.map(|(team, fetched_at)| SideEvidence {
-        team,
-        last_game: None,
-        rostered: Some(fetched_at),
-        born: None,
-    });
+fn candidacy() -> Candidacy {
     Candidacy {
         known_at: day(-1).at(6, 0),
-        sides: sides.into_iter().collect(),
+        sides: Vec::new(),
         quoted: true,
         teams_reported: Vec::new(),
         home: FormNumbers::default(),
         away: FormNumbers::default(),
     }
 }
-/// The slate entry of the predicted game, with or without a roster that lists the player.
-fn entry(rostered: Option<(Team, Timestamp)>) -> In {
+/// The slate entry of the predicted game.
+fn entry() -> In {
     let row = SlateEntry {
         player: PLAYER,
         game: GAME,
@@ -80,7 +73,7 @@ fn entry(rostered: Option<(Team, Timestamp)>) -> In {
         date: day(0),
         tip_off: day(0).at(19, 30),
         tip_estimated: false,
-        issued: Some(candidacy(rostered)),
+        issued: Some(candidacy()),
         retrospective: None,
         end: None,
     };
@@ -102,7 +95,7 @@ fn three_games() -> Vec<In> {
 
 #[test]
 fn a_player_with_three_appearances_is_predicted_from_facts_known_by_tip_off() {
-    let driver = driver_with(three_games().into_iter().chain([entry(None)]));
+    let driver = driver_with(three_games().into_iter().chain([entry()]));
     let row = features(&driver);
     assert_eq!(
         (row.eligibility, row.basis, row.team),
@@ -118,12 +111,12 @@ fn a_player_with_three_appearances_is_predicted_from_facts_known_by_tip_off() {
 #[test]
 fn a_box_score_after_tip_off_changes_no_issued_row_and_makes_a_missing_one_retrospective() {
     let late = || played(22_400_020, -2, Team::BOS, 40, day(5).at(6, 0));
-    let mut four = driver_with(three_games().into_iter().chain([entry(None)]));
+    let mut four = driver_with(three_games().into_iter().chain([entry()]));
     let issued = features(&four).clone();
     four.put(late());
     assert_eq!(features(&four), &issued);
 
-    let mut three = driver_with(three_games().into_iter().skip(1).chain([entry(None)]));
+    let mut three = driver_with(three_games().into_iter().skip(1).chain([entry()]));
     assert_eq!(features(&three).eligibility, Eligibility::TooFewAppearances);
     three.put(late());
     let row = features(&three);
@@ -134,29 +127,11 @@ fn a_box_score_after_tip_off_changes_no_issued_row_and_makes_a_missing_one_retro
 }
 
 #[test]
-fn the_later_of_latest_appearance_and_roster_decides_the_side() {
-    let traded = played(22_400_030, -3, Team::LAL, 20, day(-2).at(6, 0));
-    let with = |rostered: Option<(Team, Timestamp)>| {
-        let inputs = three_games().into_iter().chain([traded.clone(), entry(rostered)]);
-        features(&driver_with(inputs)).clone()
-    };
-    let gone = with(None);
-    assert_eq!((gone.eligibility, gone.team, gone.vector.len()), (Eligibility::NoSide, None, 0));
-    assert_eq!(
-        with(Some((Team::NYK, day(-4).at(12, 0)))).eligibility,
-        Eligibility::NoSide,
-        "the player's team must be that of the appearance, which is later than the roster"
-    );
-    let arrived = with(Some((Team::NYK, day(-1).at(12, 0))));
-    assert_eq!((arrived.team, arrived.get(index::HOME_AWAY)), (Some(Team::NYK), Feature::Value(0.0)));
-}
-
-#[test]
 fn the_game_itself_and_later_ones_are_never_used() {
-    let before = driver_with(three_games().into_iter().chain([entry(None)]));
+    let before = driver_with(three_games().into_iter().chain([entry()]));
     let future =
         [(22_400_050, 0), (22_400_060, 2)].map(|(game, n)| played(game, n, Team::BOS, 50, day(-6).at(6, 0)));
-    let after = driver_with(three_games().into_iter().chain([entry(None)]).chain(future));
+    let after = driver_with(three_games().into_iter().chain([entry()]).chain(future));
     assert_eq!(
         features(&before),
         features(&after),
@@ -170,14 +145,14 @@ fn a_game_without_minutes_is_not_an_appearance() {
     if let In::PlayerGame(_, Some(row)) = &mut benched {
         row.revisions[0].stats = Some(BoxScoreStats::default());
     }
-    let driver = driver_with(three_games().into_iter().chain([benched, entry(None)]));
+    let driver = driver_with(three_games().into_iter().chain([benched, entry()]));
     assert_eq!((features(&driver).appearances, features(&driver).rest_days), (3, Some(2)));
 }
 
 #[test]
 fn the_final_of_the_cup_shows_the_team_of_a_player_and_is_in_no_average() {
     let cup_final = played(62_400_001, -1, Team::NYK, 50, day(0).at(6, 0));
-    let driver = driver_with(three_games().into_iter().chain([cup_final, entry(None)]));
+    let driver = driver_with(three_games().into_iter().chain([cup_final, entry()]));
     let row = features(&driver);
     assert_eq!((row.team, row.appearances, row.rest_days), (Some(Team::NYK), 3, Some(2)));
     assert_eq!(row.get(index::POINTS_AVG_SEASON), Feature::Value(20.0));
@@ -185,7 +160,7 @@ fn the_final_of_the_cup_shows_the_team_of_a_player_and_is_in_no_average() {
 
 #[test]
 fn back_to_back_is_a_game_on_the_day_before() {
-    let driver = driver_with(three_games().into_iter().chain([on_time(22_400_020, -1, 20), entry(None)]));
+    let driver = driver_with(three_games().into_iter().chain([on_time(22_400_020, -1, 20), entry()]));
     let row = features(&driver);
     assert_eq!(row.get(index::BACK_TO_BACK), Feature::Value(1.0));
     assert_eq!(row.get(index::GAMES_IN_LAST_7_DAYS), Feature::Value(4.0));
@@ -219,9 +194,8 @@ fn a_market_known_after_tip_off_is_not_in_an_issued_row() {
         };
         In::Market(candidate(), Some(row))
     };
-    let with = |issued| {
-        features(&driver_with(three_games().into_iter().chain([entry(None), market(issued)]))).clone()
-    };
+    let with =
+        |issued| features(&driver_with(three_games().into_iter().chain([entry(), market(issued)]))).clone();
     assert_eq!(with(true).get(index::VEGAS_LINE_MOVE), Feature::Value(1.0));
     assert_eq!((with(false).main_line, with(false).basis), (None, Basis::Issued));
 }
@@ -230,17 +204,17 @@ fn a_market_known_after_tip_off_is_not_in_an_issued_row() {
 fn a_form_in_an_entry_that_moved_to_a_later_day_changes_the_comparison_with_the_game_as_it_was_known() {
     let moved_entry = |def_rating| {
         let form = FormNumbers { def_rating_15: Some(def_rating), ..FormNumbers::default() };
-        let mut input = entry(None);
+        let mut input = entry();
         if let In::Entry(id, Some(row)) = &mut input {
             (id.game, id.date) = (GameId(22_400_011), day(-5));
             id.matchup = Matchup::new(Team::BOS, Team::MIA).unwrap();
             (row.game, row.date, row.tip_off) = (id.game, id.date, day(1).at(19, 30));
             row.away = Team::MIA;
-            row.issued = Some(Candidacy { home: form, away: form, ..candidacy(None) });
+            row.issued = Some(Candidacy { home: form, away: form, ..candidacy() });
         }
         input
     };
-    let mut driver = driver_with(three_games().into_iter().chain([entry(None), moved_entry(100.0)]));
+    let mut driver = driver_with(three_games().into_iter().chain([entry(), moved_entry(100.0)]));
     let before = features(&driver).comparables.clone();
     driver.put(moved_entry(120.0));
     assert_ne!(features(&driver).comparables, before);

@@ -68,6 +68,7 @@ fn measure(fetches: i64, step: i64) -> (Duration, Duration, usize) {
         scores_in_retrospect: None,
         result: None,
         dates: Vec::new(),
+        scheduled_dates: None,
     };
     let mut inputs = vec![In::Fixtures(MatchupGameId { matchup, game }, Some(row))];
     for index in 0..fetches {

@@ -21,8 +21,14 @@ impl GameFacts {
     pub fn dates(&self) -> BTreeSet<EasternDate> {
         self.revisions().filter_map(|revision| Some(revision.fixture?.date)).collect()
     }
-    /// Returns the days for which the game had been scheduled by an instant, latest first.
+    /// Returns the days for which the game had been scheduled by an instant, latest first. A day that only retracted observations stated does
+    /// not count.
     pub fn dates_at(&self, as_of: AsOf) -> Vec<EasternDate> {
+        if let Some(scheduled) = self.0.scheduled_dates.as_ref().filter(|_| !as_of.is_in_retrospect()) {
+            let known_count = scheduled.partition_point(|dates| dates.known_at <= as_of.until);
+            let known = scheduled[..known_count].last();
+            return known.map_or_else(Vec::new, |known| known.dates.iter().rev().copied().collect());
+        }
         let revisions = self.of(as_of).iter().take_while(|revision| revision.known_at <= as_of.until);
         let dates: BTreeSet<EasternDate> =
             revisions.filter_map(|revision| Some(revision.fixture?.date)).collect();
@@ -49,11 +55,13 @@ impl GameFacts {
         as_of.last_of(scores, scores_in_retrospect.as_deref(), |score| score.known_at)?.points
     }
     pub fn has_retractions(&self) -> bool {
-        self.0.revisions_in_retrospect.is_some() || self.0.scores_in_retrospect.is_some()
+        let GameFixtures { revisions_in_retrospect, scores_in_retrospect, scheduled_dates, .. } = &self.0;
+        revisions_in_retrospect.is_some() || scores_in_retrospect.is_some() || scheduled_dates.is_some()
     }
-    /// Returns every instant at which the fixture may change.
+    /// Returns every instant at which the fixture, or the days for which the game had been scheduled, may change.
     pub fn fixture_instants(&self) -> impl Iterator<Item = Timestamp> {
-        self.revisions().map(|revision| revision.known_at)
+        let scheduled = self.0.scheduled_dates.iter().flatten().map(|dates| dates.known_at);
+        self.revisions().map(|revision| revision.known_at).chain(scheduled)
     }
     /// Returns every instant at which the final points may change.
     pub fn score_instants(&self) -> impl Iterator<Item = Timestamp> {
@@ -63,7 +71,8 @@ impl GameFacts {
     /// True if the fixtures of two rows are equal at every instant.
     pub fn has_same_fixtures(&self, other: &GameFacts) -> bool {
         let fixtures = |GameFacts(row): &GameFacts| {
-            (row.revisions.clone(), row.revisions_in_retrospect.clone(), row.dates.clone())
+            let revisions = (row.revisions.clone(), row.revisions_in_retrospect.clone());
+            (revisions, row.dates.clone(), row.scheduled_dates.clone())
         };
         fixtures(self) == fixtures(other)
     }

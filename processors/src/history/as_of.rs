@@ -35,6 +35,10 @@ impl AsOf {
     pub const fn is_in_retrospect(self) -> bool {
         self.is_in_retrospect
     }
+    /// True if a retraction that was made at an instant counts.
+    pub fn counts_retraction_at(self, instant: Timestamp) -> bool {
+        instant <= self.retractions_until
+    }
     /// Returns the last revision known at this instant, of a row with these revisions and, if any observation of it was retracted, with
     /// these revisions in retrospect.
     pub fn last_of<'a, S>(
@@ -87,6 +91,19 @@ impl Retractions {
         let by_time = self.0.get(&raw);
         let newest = by_time.and_then(|by_time| by_time.range(..=as_of.retractions_until).next_back());
         newest.is_some_and(|(_, is_retracted)| *is_retracted)
+    }
+    /// Returns the times after the fetch of a raw event at which it was retracted, or its retraction undone. The event is not known before its
+    /// fetch, so a retraction made at or before the fetch changes nothing.
+    pub fn changes_of(&self, raw: RawId, fetched_at: Timestamp) -> Vec<Timestamp> {
+        let mut was_retracted = false;
+        let mut changes = Vec::new();
+        for (at, is_retracted) in self.0.get(&raw).into_iter().flatten() {
+            if *at > fetched_at && *is_retracted != was_retracted {
+                changes.push(*at);
+            }
+            was_retracted = *is_retracted;
+        }
+        changes
     }
     /// Returns the times of all retractions.
     pub fn instants(&self) -> impl Iterator<Item = Timestamp> {

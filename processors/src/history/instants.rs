@@ -53,6 +53,15 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         let observations = self.requests.values().flat_map(|sequence| &sequence.observations);
         observations.map(|stored| stored.id.fetched_at)
     }
+    /// Returns, of each request, the fetch time of the first observation of each Eastern day.
+    pub fn first_instants_of_days(&self) -> impl Iterator<Item = Timestamp> {
+        self.requests.values().flat_map(|sequence| {
+            let by_day = sequence
+                .observations
+                .chunk_by(|a, b| a.id.fetched_at.eastern_date() == b.id.fetched_at.eastern_date());
+            by_day.filter_map(|of_day| of_day.first()).map(|stored| stored.id.fetched_at)
+        })
+    }
     /// Emits the instants at which a request may lose or regain its liveness: after each of its gaps of more than one hour, the first
     /// observations of other requests that may be complete, and its own next observation.
     fn liveness_instants(&self, emit: &mut dyn FnMut(Timestamp)) {

@@ -50,7 +50,10 @@ fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
         request,
         0u8..4,
         prop::collection::vec(((0u8..2, 0u8..3), 0u8..3), 0..4),
-        prop::collection::vec((0i32..2, 0usize..6, prop::option::of((0usize..6, any::<bool>()))), 1..4),
+        prop::collection::vec(
+            (0i32..2, 0usize..6, prop::option::of((0usize..8, 0i64..2, any::<bool>()))),
+            1..4,
+        ),
     );
     (any::<bool>(), prop::collection::vec(raw_event, 0..8)).prop_map(|(has_retractions, raw_events)| {
         let mut arrivals = Vec::new();
@@ -66,7 +69,11 @@ fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
                 let members = members.iter().map(|(key, value)| (*key, value + version as u8)).collect();
                 let retraction = retraction
                     .filter(|_| has_retractions)
-                    .map(|(at, is_undone)| Retraction { at: Timestamp(MINUTES[at] * MINUTE + 1), is_undone });
+                    // Some retractions are made at the instant of the observation itself.
+                    .map(|(at, millisecond, is_undone)| {
+                        let minute = MINUTES.get(at).copied().unwrap_or(MINUTES[time]);
+                        Retraction { at: Timestamp(minute * MINUTE + millisecond), is_undone }
+                    });
                 let provenance = Provenance {
                     fetched_at: Timestamp(MINUTES[time] * MINUTE),
                     version,
@@ -199,6 +206,34 @@ proptest! {
                     let listed_content = listed.map(|listed| (*listed.value, listed.fetched_at, listed.raw.0));
                     prop_assert_eq!(listed_content, present(&wholes, key), "{:?} at {:?}", key, as_of);
                     prop_assert!(listed.is_none_or(|listed| listed.since <= listed.fetched_at));
+                }
+            }
+        }
+    }
+    #[test]
+    fn a_retracted_observation_leaves_no_trace(arrivals in arrivals()) {
+        let (with, _) = history(&arrivals);
+        for instant in instants() {
+            for (as_of, until) in
+                [(AsOf::known_at(instant), instant), (AsOf::in_retrospect(instant), Timestamp::DISTANT_FUTURE)]
+            {
+                let raws: BTreeSet<i64> =
+                    known(&arrivals, Timestamp::DISTANT_FUTURE, until).into_iter().map(|whole| whole.raw).collect();
+                let mut others = arrivals.clone();
+                others.retain(|arrival| raws.contains(&arrival.provenance.raw.0));
+                others.iter_mut().for_each(|arrival| arrival.provenance.retraction = None);
+                let (without, _) = history(&others);
+                let removed = with.without_retracted().filter(|(at, _)| as_of.counts_retraction_at(*at)).last();
+                for key in KEYS {
+                    let of = |history: &ListHistory<Key, u8>| {
+                        let member = history.member(&key, as_of);
+                        let member = member.map(|listed| (*listed.value, listed.fetched_at, listed.since, listed.first_raw));
+                        (member, history.known_since(&key, as_of), history.present_since(&key, as_of))
+                    };
+                    prop_assert_eq!(of(&with), of(&without), "{:?} at {:?}", key, as_of);
+                    if let Some((_, removed)) = &removed {
+                        prop_assert_eq!(of(removed), of(&without), "{:?} at {:?}", key, as_of);
+                    }
                 }
             }
         }

@@ -10,7 +10,7 @@
 use super::{
     as_of::{AsOf, Retractions},
     request::RequestHistory,
-    sequence::{Coverage, Member, ObservationId, ObservationRecord, Sequence, StoredObservation},
+    sequence::{Change, Coverage, Member, ObservationId, ObservationRecord, Sequence, StoredObservation},
 };
 use schemas::{
     RawId, Timestamp,
@@ -223,13 +223,6 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         }
         listings
     }
-    /// Returns the newest instant at which an observation differed from the one before it of the same request, or at which an observation
-    /// was retracted; `None` if no observation ever listed a member.
-    pub fn last_change(&self) -> Option<Timestamp> {
-        let changes = self.requests.values().flat_map(|sequence| sequence.changes.values());
-        let last = changes.filter_map(|changes| changes.last()).map(|change| change.from.fetched_at);
-        last.chain(self.retractions.instants()).max()
-    }
     pub fn contains(&self, id: ObservationId) -> bool {
         self.requests.values().any(|sequence| sequence.position(id).is_ok())
     }
@@ -305,21 +298,37 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         if let Some(listed) = &member
             && let Some((_, sequence)) = self.requests.first_key_value()
             && self.requests.len() == 1
+            && self.retractions.is_empty()
             && begins_alone(sequence, listed.since)
+            // An incomplete observation that does not list the member interrupts `since`, but not its presence.
+            && self.member(key, as_of.before(listed.since)).map(|before| before.value) != Some(listed.value)
         {
             return Some(listed.since);
         }
         let value = member.map(|listed| listed.value);
+        self.last_instant(key, as_of, |before| before != value)
+    }
+    /// Returns the instant since which a member has been present without interruption, with whatever values; `None` if it is absent. A
+    /// retracted observation counts as never made.
+    pub fn present_since(&self, key: &K, as_of: AsOf) -> Option<Timestamp> {
+        self.member(key, as_of)?;
+        self.last_instant(key, as_of, |before| before.is_none())
+    }
+    /// Returns the last instant at which the member may have changed, and before which its value was such that `is_changed` is true.
+    fn last_instant(
+        &self,
+        key: &K,
+        as_of: AsOf,
+        is_changed: impl Fn(Option<&V>) -> bool,
+    ) -> Option<Timestamp> {
         let mut instants = Vec::new();
         self.instants(key, &mut |instant| instants.push(instant));
         instants.retain(|instant| *instant <= as_of.until);
         instants.sort_unstable();
         instants.dedup();
-        let is_changed = |instant: &Timestamp| {
-            let before = self.member(key, as_of.before(*instant));
-            before.map(|listed| listed.value) != value
-        };
-        instants.into_iter().rev().find(is_changed)
+        let value_before =
+            |instant: Timestamp| self.member(key, as_of.before(instant)).map(|listed| listed.value);
+        instants.into_iter().rev().find(|instant| is_changed(value_before(*instant)))
     }
     /// Returns the first instant as of which an observation is complete in one of the innermost lists.
     pub fn first_complete(&self, sublist: &K::Sublist, as_of: AsOf) -> Option<Timestamp> {
@@ -334,9 +343,28 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         };
         self.requests.values().filter_map(of_request).min()
     }
-    /// Returns the times of all retractions of observations.
+    /// Returns the times at which a retraction, or its undoing, changed which observations were known.
     pub fn retraction_instants(&self) -> impl Iterator<Item = Timestamp> {
-        self.retractions.instants()
+        let sequences = self.requests.values().filter(move |_| self.has_retractions());
+        let observations = sequences.flat_map(|sequence| &sequence.observations);
+        observations.flat_map(move |stored| self.retractions.changes_of(stored.id.raw, stored.id.fetched_at))
+    }
+    /// Returns this history without the observations that are retracted, once for each time of a retraction, oldest first: as if they had never
+    /// been made.
+    pub fn without_retracted(&self) -> impl Iterator<Item = (Timestamp, Self)> {
+        let instants: BTreeSet<Timestamp> = self.retractions.instants().collect();
+        instants.into_iter().map(move |at| (at, self.without_retracted_at(at)))
+    }
+    fn without_retracted_at(&self, instant: Timestamp) -> Self {
+        let mut requests = self.requests.clone();
+        for sequence in requests.values_mut() {
+            let stored = sequence.observations.iter();
+            let retracted = stored.filter(|stored| !self.is_known(stored, AsOf::known_at(instant)));
+            let retracted: Vec<ObservationId> = retracted.map(|stored| stored.id).collect();
+            retracted.into_iter().for_each(|id| _ = sequence.remove(id));
+        }
+        requests.retain(|_, sequence| !sequence.observations.is_empty());
+        ListHistory { requests, retractions: Retractions::default() }
     }
     fn is_known(&self, stored: &StoredObservation<K::Sublist>, as_of: AsOf) -> bool {
         self.retractions.is_empty() || !self.retractions.is_retracted(stored.id.raw, as_of)
@@ -404,7 +432,7 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
                     && greatest.is_none_or(|listed| *listed.value <= *value)
                 {
                     let ObservationId { fetched_at, raw } = stored.id;
-                    let first = self.first_known(sequence, change.from, stored.id, as_of);
+                    let first = self.first_known(sequence, changes, stored.id, as_of);
                     let (since, first_raw) = (first.fetched_at, first.raw);
                     greatest = Some(Listed { value, fetched_at, raw, since, first_raw });
                 }
@@ -418,20 +446,27 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         }
         None
     }
-    /// Returns the first known observation from `first` to `last`.
+    /// Returns the first known observation since which all known ones up to `last` list a value. `changes` are those of the member.
     fn first_known(
         &self,
         sequence: &Sequence<K, V>,
-        first: ObservationId,
+        changes: &[Change<V>],
         last: ObservationId,
         as_of: AsOf,
     ) -> ObservationId {
+        let change_of = |id: ObservationId| {
+            let known = changes.partition_point(|change| change.from <= id);
+            changes[..known].last()
+        };
+        let listed = change_of(last);
         if self.retractions.is_empty() {
-            return first;
+            return listed.map_or(last, |change| change.from);
         }
-        let from = sequence.observations.partition_point(|stored| stored.id < first);
-        let known = sequence.observations[from..].iter().find(|stored| self.is_known(stored, as_of));
-        known.map_or(last, |stored| stored.id).min(last)
+        let until = sequence.observations.partition_point(|stored| stored.id < last);
+        let known = sequence.observations[..until].iter().rev().filter(|stored| self.is_known(stored, as_of));
+        let value = listed.map(|change| &change.value);
+        let is_same = |id: &ObservationId| change_of(*id).map(|change| &change.value) == value;
+        known.map(|stored| stored.id).take_while(is_same).last().unwrap_or(last)
     }
 }
 

@@ -21,7 +21,7 @@ mod list;
 mod request;
 mod sequence;
 
-pub use as_of::AsOf;
+pub use as_of::{AsOf, Retractions};
 pub use cutoff::{Cutoff, Known, Revised, known_content, revise};
 pub use fact::{FactHistory, FactRun};
 pub use list::{Affected, ListChange, ListHistory, Listed};

@@ -8,6 +8,7 @@ use super::{
     box_scores::{BoxScores, COLUMNS, box_score_stats},
     cell::Cell,
     dates,
+    json::Object,
     lists::MatchupLookups,
     loaded::Loaded,
     minutes::playing_time,
@@ -77,11 +78,11 @@ pub struct Row<'a> {
     #[serde(borrow)]
     plus_minus: Cell<'a>,
     #[serde(borrow)]
-    player: Player<'a>,
+    player: Object<Player<'a>>,
     #[serde(borrow)]
-    pub team: TeamRef<'a>,
+    pub team: Object<TeamRef<'a>>,
     #[serde(borrow)]
-    pub game: Game<'a>,
+    pub game: Object<Game<'a>>,
 }
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -112,7 +113,7 @@ pub struct Game<'a> {
 
 impl Row<'_> {
     pub fn member(self) -> Result<BoxMember, String> {
-        let Player { first_name, last_name } = &self.player;
+        let Player { first_name, last_name } = &*self.player;
         let name = full_name(first_name, "player.first_name", last_name, "player.last_name")?;
         let player = PlayerRef { name, nba: None };
         let Some(playing_time) = playing_time(&self.min, "min")? else {

@@ -8,7 +8,7 @@ use super::{
     cell::Cell,
     dates,
     incomplete::{BadObject, ListName},
-    json::{parse_payload, parse_row},
+    json::{Object, parse_payload, parse_row},
     loaded::{Loaded, Reject},
 };
 use schemas::{raw::RawEvent, team::Team, units::EasternDate};
@@ -30,9 +30,9 @@ struct Game<'a> {
     #[serde(borrow, default)]
     status: Cell<'a>,
     #[serde(borrow)]
-    home_team: Side<'a>,
+    home_team: Object<Side<'a>>,
     #[serde(borrow)]
-    visitor_team: Side<'a>,
+    visitor_team: Object<Side<'a>>,
 }
 #[derive(Deserialize)]
 struct Side<'a> {

@@ -8,7 +8,7 @@ use super::{
     cell::Cell,
     dates,
     incomplete::{BadObject, ListName},
-    json::{parse_payload, parse_row},
+    json::{Object, parse_payload, parse_row},
     loaded::{Loaded, Reject},
 };
 use schemas::{observation::BoxMember, raw::RawEvent};
@@ -25,7 +25,7 @@ struct Payload<'a> {
     #[serde(borrow, default, rename = "rowCount")]
     row_count: Cell<'a>,
     #[serde(borrow, default)]
-    meta: Option<Meta<'a>>,
+    meta: Option<Object<Meta<'a>>>,
 }
 /// Which page of a response this is: newer responses have cursors, older ones have page numbers.
 #[derive(Default, Deserialize)]

@@ -7,7 +7,7 @@
 use super::{
     cell::Cell,
     dates,
-    json::{parse_payload, parse_row},
+    json::{Object, parse_payload, parse_row},
     lists::{by_player, deduplicate, lookup_in_league},
     loaded::{Loaded, Observation, Reject, fetched_at, is_complete, provenance},
 };
@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 #[derive(Deserialize)]
 struct Payload<'a> {
     #[serde(borrow)]
-    team: TeamRef<'a>,
+    team: Object<TeamRef<'a>>,
     /// The players, if the payload is ESPN's roster resource; otherwise `None`.
     #[serde(borrow)]
     athletes: Option<Vec<&'a RawValue>>,
@@ -47,7 +47,7 @@ struct Athlete<'a> {
 }
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
-    let Payload { team, athletes } = parse_payload(&raw.payload)?;
+    let Payload { team: Object(team), athletes } = parse_payload(&raw.payload)?;
     let rows = team
         .athletes
         .or(athletes)

@@ -1,12 +1,19 @@
 //! Parsing the JSON of payloads, rows and events.
 //!
+//! serde reads the fields of a struct from a list, too, by position. So everything here parses objects, and a field of a payload that is an
+//! object has the type [`Object`].
+//!
 //! Invariant: a text that is not JSON and a JSON value with an unexpected shape are distinguished; a reason names the field, what was found
 //! and what is expected, in words of JSON and never by the name of a Rust type. A row that cannot be parsed affects no other row.
 //! Not here: single values of a row (`cell`).
 use super::loaded::Reject;
 use schemas::raw::RejectCode;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::{error::Category, value::RawValue};
+use std::{fmt, marker::PhantomData, ops::Deref};
 
 /// Why a text cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,11 +24,41 @@ pub enum JsonError {
     Shape(String),
 }
 
-/// Parses JSON.
+/// A struct that is read from a JSON object, and from nothing else.
+#[derive(Default)]
+pub struct Object<T>(pub T);
+impl<T> Deref for Object<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsOf(PhantomData))
+    }
+}
+struct FieldsOf<T>(PhantomData<T>);
+impl<'de, T: Deserialize<'de>> Visitor<'de> for FieldsOf<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+    }
+}
+
+/// Parses a JSON object.
 ///
 /// # Errors
-/// If the text is not JSON, or not of the expected shape.
+/// If the text is not JSON, or not an object of the expected shape.
 pub fn parse_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, JsonError> {
+    parse::<Object<T>>(json).map(|object| object.0)
+}
+
+fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, JsonError> {
     serde_json::from_str(json).map_err(|error| match error.classify() {
         // The shape may be wrong before the text stops being JSON.
         Category::Data => match serde_json::from_str::<IgnoredAny>(json) {
@@ -32,15 +69,24 @@ pub fn parse_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, JsonError>
     })
 }
 
-/// Parses a payload, or the part of it that contains the rows.
+/// Parses a payload that is an object, or the part of it that contains the rows.
 pub fn parse_payload<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Reject> {
-    parse_json(json).map_err(|error| match error {
-        JsonError::NotJson(reason) => Reject { code: RejectCode::NotJson, reason },
-        JsonError::Shape(reason) => Reject::bad_payload(reason),
-    })
+    parse_json(json).map_err(reject)
 }
 
-/// Parses one row.
+/// Parses a payload that is a list of rows.
+pub fn parse_rows(json: &str) -> Result<Vec<&RawValue>, Reject> {
+    parse(json).map_err(reject)
+}
+
+fn reject(error: JsonError) -> Reject {
+    match error {
+        JsonError::NotJson(reason) => Reject { code: RejectCode::NotJson, reason },
+        JsonError::Shape(reason) => Reject::bad_payload(reason),
+    }
+}
+
+/// Parses one row that is an object.
 pub fn parse_row<'a, T: Deserialize<'a>>(row: &'a RawValue) -> Result<T, String> {
     parse_json(row.get()).map_err(|error| match error {
         JsonError::NotJson(reason) | JsonError::Shape(reason) => reason,
@@ -83,10 +129,6 @@ pub(super) fn reason(path: &str, message: &str) -> String {
         (Some((found, expected)), true) => {
             at(path, &format!("found {}, expected {}", found_kind(found), expected_kind(expected)))
         }
-        // serde also reads the fields of an object from a list.
-        (Some((_, expected)), false) if expected.starts_with("struct ") => {
-            at(path, "found a list, expected an object")
-        }
         (Some((length, expected)), false) => {
             at(path, &format!("found {length} elements, expected {}", expected_kind(expected)))
         }
@@ -114,7 +156,6 @@ fn expected_kind(expected: &str) -> &str {
         "a sequence" => "a list",
         "a string" | "a borrowed string" => "a text",
         "a map" => "an object",
-        _ if expected.starts_with("struct ") => "an object",
         _ => expected,
     }
 }
@@ -123,26 +164,28 @@ fn expected_kind(expected: &str) -> &str {
 mod tests {
     use super::*;
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Deserialize)]
     #[allow(dead_code)]
     struct Inner<'a> {
         #[serde(borrow)]
         rows: Vec<&'a RawValue>,
         name: String,
     }
-    #[derive(Debug, Deserialize)]
+    #[derive(Deserialize)]
     #[allow(dead_code)]
     struct Outer<'a> {
         #[serde(borrow)]
-        inner: Inner<'a>,
+        inner: Object<Inner<'a>>,
         #[serde(borrow)]
-        others: Option<Vec<Inner<'a>>>,
+        others: Option<Vec<Object<Inner<'a>>>>,
     }
 
     #[test]
     fn a_reason_names_the_field_and_the_kinds_of_json_that_were_found_and_expected() {
         for (json, expected) in [
             ("[]", "found a list, expected an object"),
+            (r#"[{"rows":[],"name":"a"},null]"#, "found a list, expected an object"),
+            (r#"{"inner":[[],"a"]}"#, "inner: found a list, expected an object"),
             ("null", "found null, expected an object"),
             ("5", "found 5, expected an object"),
             ("{}", "inner: found nothing, expected a value"),
@@ -158,8 +201,8 @@ mod tests {
                 r#"others[0].rows: found ", expected x at line 2", expected a list"#,
             ),
         ] {
-            let error = parse_json::<Outer>(json).unwrap_err();
-            assert_eq!(error, JsonError::Shape(expected.to_owned()), "{json}");
+            let error = parse_json::<Outer>(json).err();
+            assert_eq!(error, Some(JsonError::Shape(expected.to_owned())), "{json}");
         }
     }
     #[test]

@@ -6,7 +6,7 @@
 use schemas::{
     observation::{
         BoxScoreObservation, FinalBoxScoreObservation, GameObservation, InjuryObservation, LinkObservation,
-        NamesObservation, OddsObservation, Provenance, Retraction, RosterObservation,
+        NamesObservation, OddsEventObservation, OddsObservation, Provenance, Retraction, RosterObservation,
     },
     raw::{FetchOutcome, RawEvent, RejectCode},
     units::Timestamp,
@@ -14,7 +14,7 @@ use schemas::{
 use serde_json::value::RawValue;
 
 /// The version of the loaders. Raise it in every change that decodes a payload differently.
-pub const VERSION: i32 = 3;
+pub const VERSION: i32 = 4;
 
 /// An output of a loader.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub enum Observation {
     BoxScore(BoxScoreObservation),
     FinalBoxScore(FinalBoxScoreObservation),
     Odds(OddsObservation),
+    OddsEvent(OddsEventObservation),
     Injury(InjuryObservation),
     Roster(RosterObservation),
     Names(NamesObservation),

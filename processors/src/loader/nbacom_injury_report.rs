@@ -8,7 +8,7 @@ use super::{
     cell::Cell,
     dates,
     incomplete::{BadObject, IncompleteLists, ListName},
-    json::{parse_payload, parse_row},
+    json::{Object, parse_payload, parse_row},
     lists::{MatchupLookups, deduplicate},
     loaded::{Loaded, Observation, Reject, fetched_at, is_complete, provenance},
     other_teams::is_other_team,
@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 #[derive(Deserialize)]
 struct Report<'a> {
     #[serde(borrow)]
-    metadata: ReportTime<'a>,
+    metadata: Object<ReportTime<'a>>,
     #[serde(borrow)]
     records: Vec<&'a RawValue>,
 }

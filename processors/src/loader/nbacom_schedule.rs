@@ -8,7 +8,7 @@
 use super::{
     cell::Cell,
     dates,
-    json::{parse_payload, parse_row},
+    json::{Object, parse_payload, parse_row},
     lists::deduplicate,
     loaded::{Loaded, Observation, Reject, provenance},
 };
@@ -25,7 +25,7 @@ use serde_json::value::RawValue;
 #[derive(Deserialize)]
 struct Payload<'a> {
     #[serde(borrow, rename = "leagueSchedule")]
-    league_schedule: Option<LeagueSchedule<'a>>,
+    league_schedule: Option<Object<LeagueSchedule<'a>>>,
     /// The games, if the scraper converted the schedule to a flat list; otherwise `None`, and the games are in `league_schedule`.
     #[serde(borrow)]
     games: Option<Vec<&'a RawValue>>,
@@ -56,9 +56,9 @@ struct Game<'a> {
     #[serde(borrow)]
     postponed_status: Cell<'a>,
     #[serde(borrow)]
-    home_team: Side<'a>,
+    home_team: Object<Side<'a>>,
     #[serde(borrow)]
-    away_team: Side<'a>,
+    away_team: Object<Side<'a>>,
 }
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -2,20 +2,20 @@
 //!
 //! Invariant: only the market `player_points` is used. An event is a list of books, each a list of players, each a ladder of lines; a bad part
 //! makes the innermost of these lists incomplete to which it belongs. If a payload contains an event several times, all parts are united,
-//! unless its time differs. The date of a game is the Eastern day of an instant, so it is not ambiguous.
+//! unless its time differs. To which pair of teams an event belongs is an observation of its own, also if the event has no quotes. The date of a game is the Eastern day of an instant, so it is not ambiguous.
 //! Not here: quotes (`quotes`); the main line of a ladder, and the comparison of update times with the tip-off (the markets view).
 use super::{
     cell::Cell,
     dates,
     incomplete::{BadObject, IncompleteLists, ListName},
-    json::{parse_payload, parse_row},
+    json::{parse_payload, parse_row, parse_rows},
     lists::MatchupLookups,
     loaded::{Loaded, Observation, Reject, fetched_at, is_complete, provenance},
     prices::{line, price},
     quotes::{Offer, Offers, Side, Terms},
 };
 use schemas::{
-    observation::{OddsObservation, PlayerRef},
+    observation::{OddsEventObservation, OddsObservation, PlayerRef},
     raw::RawEvent,
     team::{Matchup, Team},
     units::Timestamp,
@@ -106,6 +106,8 @@ struct EventOdds<'a> {
 #[derive(Default)]
 struct Events<'a> {
     odds: BTreeMap<EventKey, EventOdds<'a>>,
+    /// The pairs of teams that the payload states for each event id; `None` is a pair of which one team is not an NBA team.
+    pairs: BTreeSet<(String, Option<Matchup>)>,
     incomplete: IncompleteLists,
 }
 
@@ -119,7 +121,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
         events.publish(raw, &mut loaded);
         return Ok(loaded);
     }
-    let rows: Vec<&RawValue> = parse_payload(content)?;
+    let rows = parse_rows(content)?;
     if rows.is_empty() {
         return Err(Reject::bad_payload("the payload is an empty list, expected at least one event"));
     }
@@ -172,6 +174,9 @@ impl<'a> Events<'a> {
             let rows = odds.bad_rows.rows + odds.offers.into_quotes(Timestamp::DISTANT_FUTURE).rows;
             loaded.rows += rows;
             loaded.rows_out_of_scope += rows;
+            if let Ok(id) = event.id.text("id") {
+                self.pairs.insert((id.to_owned(), None));
+            }
             return Ok(());
         }
         let id = event.id.text("id")?.to_owned();
@@ -179,6 +184,7 @@ impl<'a> Events<'a> {
         let (home, away) = (event.home_team.team("home_team")?, event.away_team.team("away_team")?);
         let matchup = Matchup::new(home, away)
             .ok_or_else(|| event.away_team.type_error("away_team", "a team other than the home team"))?;
+        self.pairs.insert((id.clone(), Some(matchup)));
         let odds = self.odds.entry(EventKey { id, matchup, home, commences_at }).or_default();
         match event.bookmakers {
             Some(books) => odds.add_books(books),
@@ -218,6 +224,8 @@ impl<'a> Events<'a> {
                 incomplete_books: odds.incomplete_books.into_iter().collect(),
             }));
         }
+        let of_pair = |(event, matchup)| OddsEventObservation { event, matchup, provenance: provenance(raw) };
+        loaded.observations.extend(self.pairs.into_iter().map(of_pair).map(Observation::OddsEvent));
         loaded.observations.extend(lookups.observations(raw));
     }
 }

@@ -9,16 +9,18 @@
 //! Not here: the rows (`facts`).
 use super::{
     facts::{LookupName, Tables},
-    odds::{Event, SharedBooks},
+    odds::Event,
     odds_member::OddsRecord,
     output_key::OutputKey,
     reports::ReportRecord,
 };
 use crate::materialized_view::{Effects, StateChange};
 use schemas::{
-    CandidateId, EasternDate, GameId, Matchup, MatchupGameDateId, NamesId, PlayerId, Timestamp,
+    CandidateId, EasternDate, GameId, Matchup, MatchupEventId, MatchupGameDateId, NamesId, PlayerId,
+    Timestamp,
     fixture::GameDate,
     identity::Names,
+    market::OddsEvent,
     observation::{InjuryObservation, OddsObservation},
     raw::Source,
 };
@@ -45,7 +47,13 @@ impl Tables {
         let (id, date, fetched_at) =
             (observation.event.clone(), observation.date, observation.provenance.fetched_at);
         let is_only = !self.events.iter().any(|(other, event)| *other != id && event.has_date(date));
-        let shared_books = self.events.get(&id).map(|event| self.shared_books(event)).unwrap_or_default();
+        // If the event was another pair's before, a fetch that only repeats the ladders may be the one from which on they count again.
+        let is_only = is_only && !self.event_pairs.has_row(&id);
+        let candidates = |date, name: &str, emit: &mut dyn FnMut(PlayerId)| {
+            self.candidates(LookupName::in_odds(date, name), emit);
+        };
+        let shared_books = self.events.get(&id).map(|event| event.shared_books(candidates).clone());
+        let shared_books = shared_books.unwrap_or_default();
         let event = self.events.entry(id.clone()).or_default();
         let Some(merged) = event.merge(observation, is_only, &shared_books) else {
             return StateChange::Unchanged;
@@ -72,23 +80,6 @@ impl Tables {
             self.invalidate_quoted(&days.collect(), &players, &is_usable, effects.invalidate);
         }
         StateChange::Stored
-    }
-    /// Returns the books that list any player under several names, with the days on which they do.
-    fn shared_books<'a>(&self, event: &'a Event) -> SharedBooks {
-        let mut players: BTreeMap<(EasternDate, &'a str), BTreeSet<PlayerId>> = BTreeMap::new();
-        let mut shared = SharedBooks::new();
-        // Several requests may list the same member.
-        for member in event.history.keys().collect::<BTreeSet<_>>() {
-            let Some(name) = &member.name else { continue };
-            let mut of_name = BTreeSet::new();
-            self.candidates(LookupName::in_odds(member.date, name), &mut |player| _ = of_name.insert(player));
-            let of_book = players.entry((member.date, &member.book)).or_default();
-            if !of_book.is_disjoint(&of_name) {
-                shared.insert((member.date, member.book.clone()));
-            }
-            of_book.extend(of_name);
-        }
-        shared
     }
     pub fn merge_report(
         &mut self,
@@ -132,6 +123,24 @@ impl Tables {
                 self.reports.restore(date, reported_at, record);
             }
         }
+    }
+    /// Replaces the row that states when an event belonged to this pair of teams.
+    pub fn put_event(
+        &mut self,
+        id: MatchupEventId,
+        row: Option<OddsEvent>,
+        invalidate: &mut dyn FnMut(OutputKey),
+    ) -> StateChange {
+        let MatchupEventId { matchup, event: id } = id;
+        self.event_pairs.put(&id, row);
+        let Some(event) = self.events.get(&id) else { return StateChange::RowReplaced };
+        let mut players = PlayersByDay::new();
+        for (date, name) in &event.names() {
+            self.add_candidates(LookupName::in_odds(*date, name), *date, &mut players);
+        }
+        self.invalidate_quoted(&event.dates(), &players, &|_| true, invalidate);
+        invalidate(OutputKey::Event(matchup, id));
+        StateChange::RowReplaced
     }
     /// Replaces the dates of a game. A change of other fields affects no row.
     pub fn put_game(
@@ -180,6 +189,7 @@ impl Tables {
         }
         match source {
             Source::Oddsapi => {
+                self.events.values_mut().for_each(Event::forget_shared_books);
                 self.invalidate_quoted(&BTreeSet::from([day]), &candidates, &|_| true, invalidate);
                 let on_day = self.events.iter().filter(|(_, event)| event.has_date(day));
                 on_day.for_each(|(id, _)| invalidate(OutputKey::Event(matchup, id.clone())));

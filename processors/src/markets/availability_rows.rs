@@ -17,23 +17,23 @@ use schemas::{
     features::Basis,
     market::{Availability, AvailabilityView, TeamReported},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Derives the row of a player on a date of a game; `None` if no report has listed the player.
 pub fn availability(tables: &Tables, id: CandidateId) -> Option<Availability> {
     let CandidateId { player, game, date, matchup } = id;
     let mut ends = ends(tables, date);
-    for (reported_at, report) in tables.reports.on(date) {
-        for member in report.keys() {
+    let members = members_by_report(tables, player, date);
+    for (reported_at, members) in &members {
+        for member in members {
             let name = LookupName::in_report(reported_at.eastern_date(), &member.name);
-            if tables.may_refer(name, player) {
-                tables.name_instants(name, &mut |instant| ends.push(instant));
-            }
+            tables.name_instants(name, &mut |instant| ends.push(instant));
         }
     }
     let content_by = |cutoff| {
         let day = tables.has_day(game, date, cutoff);
-        let listed = if day.content { listed(tables, player, date, cutoff) } else { Known::default() };
+        let listed =
+            if day.content { listed(tables, (player, &members), date, cutoff) } else { Known::default() };
         let is_dated = listed.known_at > Timestamp::DISTANT_PAST;
         Known {
             known_at: if is_dated { listed.known_at.max(day.known_at) } else { listed.known_at },
@@ -56,6 +56,26 @@ pub fn availability(tables: &Tables, id: CandidateId) -> Option<Availability> {
     })
 }
 
+/// The members of reports that may be one player, by the time of the report and in ascending order.
+type MembersByReport<'a> = BTreeMap<Timestamp, Vec<&'a ReportMember>>;
+
+/// Returns the members of the reports on a day that may be a player at some instant.
+fn members_by_report(tables: &Tables, player: PlayerId, day: EasternDate) -> MembersByReport<'_> {
+    let names = tables.reports.names_on(day).iter();
+    let is_player =
+        |(day, name): &&(EasternDate, String)| tables.may_refer(LookupName::in_report(*day, name), player);
+    let names: BTreeSet<(EasternDate, &str)> =
+        names.filter(is_player).map(|(day, name)| (*day, name.as_str())).collect();
+    let members = tables.reports.on(day).map(|(reported_at, report)| {
+        let day = reported_at.eastern_date();
+        let is_player = |member: &&ReportMember| names.contains(&(day, member.name.as_str()));
+        // Several requests may list the same member, in an order that depends on requests that were fetched later.
+        let members: BTreeSet<&ReportMember> = report.keys().filter(is_player).collect();
+        (reported_at, members.into_iter().collect())
+    });
+    members.collect()
+}
+
 /// Returns the instants at which the reports that count for the game of a day may be replaced by earlier ones, or by none.
 fn ends(tables: &Tables, day: EasternDate) -> Vec<Timestamp> {
     let retractions = tables.reports.on(day).flat_map(|(_, report)| report.retraction_instants());
@@ -66,7 +86,7 @@ fn ends(tables: &Tables, day: EasternDate) -> Vec<Timestamp> {
 /// of the content is not set.
 fn listed(
     tables: &Tables,
-    player: PlayerId,
+    (player, members): (PlayerId, &MembersByReport<'_>),
     day: EasternDate,
     cutoff: Cutoff,
 ) -> Known<Option<AvailabilityView>> {
@@ -75,7 +95,8 @@ fn listed(
     let mut complete: Vec<_> = teams.map(|team| (team, None::<Timestamp>)).collect();
     let mut changed_at = Timestamp::DISTANT_PAST;
     for (reported_at, report, as_of) in tables.reports.newest_first(day, cutoff) {
-        let entry = entry(tables, player, (reported_at, report, as_of), cutoff);
+        let members = members.get(&reported_at).map_or(&[][..], Vec::as_slice);
+        let entry = entry(tables, (player, members), (reported_at, report, as_of), cutoff);
         changed_at = changed_at.max(entry.known_at);
         if let Some((member, stated)) = entry.content {
             let cleared_at = complete.iter().find(|(team, _)| *team == member.team).and_then(|(_, at)| *at);
@@ -100,13 +121,12 @@ fn view(reported_at: Timestamp, entry: &ReportEntry) -> AvailabilityView {
 /// Returns the entry of a player in one report, and when it was added, changed or removed.
 fn entry<'a>(
     tables: &Tables,
-    player: PlayerId,
+    (player, members): (PlayerId, &[&'a ReportMember]),
     (reported_at, report, as_of): (Timestamp, &'a Report, AsOf),
     cutoff: Cutoff,
 ) -> Known<Option<(&'a ReportMember, &'a ReportEntry)>> {
     let mut entry = Known::default();
-    // Sorted, because the order must not depend on requests that were fetched later.
-    for member in report.keys().collect::<BTreeSet<_>>() {
+    for &member in members {
         let name = LookupName::in_report(reported_at.eastern_date(), &member.name);
         let name = name.listed_for(member.team);
         let Some(name_known_at) = tables.refers_since(name, player, cutoff) else { continue };

@@ -1,16 +1,17 @@
 //! The odds and injury reports of one matchup, and the games and players to whom they refer as of a game's tip-off.
 //!
 //! An event or a report belongs to the game of its own day. No difference is tolerated: the odds source states an instant, whose Eastern
-//! day is certain, and a report states the Eastern day of the game.
+//! day is certain, and a report states the Eastern day of the game. An event belongs to this pair of teams only while no newer fetch states
+//! another pair for it.
 //!
 //! Invariant: every function with an argument `cutoff` uses only facts that were known before it; on the retrospective basis, the first
-//! revision of a name or a day if none was known by then.
+//! revision of a day if none was known by then, and the first player of a name if it referred to nobody known by then.
 //! Not here: the handling of inputs (`markets`), which rows an input affects (`affected`), the rows (`market_rows`, `availability_rows`).
-use super::{odds::Event, reports::Reports};
+use super::{event_pair::EventPairs, odds::Event, reports::Reports};
 use crate::{
     history::{AsOf, Cutoff, Known},
     materialized_view::ParkedItem,
-    name_lookup::{LookupRequest, NameLookups, known_by_cutoff},
+    name_lookup::{LookupRequest, NameLookups},
 };
 use schemas::{
     EasternDate, GameId, Matchup, PlayerId, Team, Timestamp, features::Basis, fixture::GameDate, raw::Source,
@@ -24,6 +25,8 @@ pub struct Tables {
     /// The dates of each game.
     pub(super) games: BTreeMap<GameId, Vec<GameDate>>,
     pub(super) events: BTreeMap<String, Event>,
+    /// When each event belonged to this pair of teams; an event without a row always has.
+    pub(super) event_pairs: EventPairs,
     pub(super) reports: Reports,
     pub(super) name_lookups: NameLookups,
 }
@@ -37,7 +40,7 @@ impl Tables {
         cutoff: Cutoff,
     ) -> Option<Timestamp> {
         let teams = self.matchup?.teams();
-        let resolved = self.name_lookups.player(name.request(&teams), known_by_cutoff(cutoff));
+        let resolved = self.name_lookups.decide_by_cutoff(name.request(&teams), cutoff)?.player();
         resolved.filter(|(resolved, _)| *resolved == player).map(|(_, known_at)| known_at)
     }
     /// Emits every player to whom a name may refer at some instant.
@@ -86,24 +89,32 @@ impl Tables {
         dates.filter(move |(_, date)| date.date == day)
     }
 
-    /// Returns the number of parked observations of an event, and the parked items: its missing fixture (the schedule entry of its game)
-    /// or its unresolved names.
+    /// Returns the number of parked observations of an event, and the parked items: the missing fixtures (the schedule entries of its game)
+    /// of days without a game, and the unresolved names of the other days. Nothing of an event that is now another pair's is parked.
     pub fn parked_event(&self, id: &str) -> (u32, Vec<ParkedItem>) {
         let (Some(event), Some(matchup)) = (self.events.get(id), self.matchup) else {
             return (0, Vec::new());
         };
-        let what = format!("odds of event {id}");
-        let count = event.history.len();
-        let present: BTreeSet<(EasternDate, &str)> = {
-            let members = event.history.members(AsOf::LATEST);
-            members.filter_map(|(member, _)| Some((member.date, member.name.as_deref()?))).collect()
-        };
-        let without_game = present.iter().find(|(day, _)| self.games_on(*day).next().is_none());
-        if let Some((day, _)) = without_game {
-            return missing_fixture(matchup, *day, what, count);
+        if !self.event_pairs.is_of_matchup_now(id) {
+            return (0, Vec::new());
         }
-        let names = present.into_iter().map(|(day, name)| LookupName::in_odds(day, name));
-        self.unresolved_names(matchup, names, &what, count)
+        let what = format!("odds of event {id}");
+        let mut days: BTreeMap<EasternDate, BTreeSet<&str>> = BTreeMap::new();
+        for (member, _) in event.history.members(AsOf::LATEST) {
+            if let Some(name) = member.name.as_deref() {
+                days.entry(member.date).or_default().insert(name);
+            }
+        }
+        let mut items = Vec::new();
+        for (day, names) in days {
+            if self.games_on(day).next().is_none() {
+                items.push(missing_fixture(matchup, day, what.clone()));
+            } else {
+                let names = names.into_iter().map(|name| LookupName::in_odds(day, name));
+                items.extend(self.unresolved_names(matchup, names, &what));
+            }
+        }
+        parked(event.history.len(), items)
     }
     /// Returns the number of parked observations of a report, and the parked items: its missing fixture, or its unresolved names.
     pub fn parked_report(&self, date: EasternDate, reported_at: Timestamp) -> (u32, Vec<ParkedItem>) {
@@ -112,28 +123,26 @@ impl Tables {
         };
         let what = format!("injury report of {reported_at}");
         if report.newest(AsOf::LATEST).is_some() && self.games_on(date).next().is_none() {
-            return missing_fixture(matchup, date, what, report.len());
+            return parked(report.len(), vec![missing_fixture(matchup, date, what)]);
         }
         let names = report.members(AsOf::LATEST);
         let names = names.map(|(member, _)| {
             LookupName::in_report(reported_at.eastern_date(), &member.name).listed_for(member.team)
         });
-        self.unresolved_names(matchup, names, &what, report.len())
+        parked(report.len(), self.unresolved_names(matchup, names, &what))
     }
     fn unresolved_names<'a>(
         &self,
         matchup: Matchup,
         names: impl Iterator<Item = LookupName<'a>>,
         what: &str,
-        records: usize,
-    ) -> (u32, Vec<ParkedItem>) {
+    ) -> Vec<ParkedItem> {
         let teams = matchup.teams();
         let items = names.filter_map(|name| {
             let reason = self.name_lookups.unresolved(name.request(&teams))?;
             Some(ParkedItem { key: format!("name '{}' ({reason})", name.name), what: what.to_owned() })
         });
-        let items: Vec<ParkedItem> = items.collect();
-        (if items.is_empty() { 0 } else { records as u32 }, items)
+        items.collect()
     }
 }
 
@@ -151,13 +160,13 @@ fn standing(date: &GameDate, cutoff: Cutoff) -> Known<bool> {
     Known { content, known_at: revision.map_or(Timestamp::DISTANT_PAST, |revision| revision.known_at) }
 }
 
-fn missing_fixture(
-    matchup: Matchup,
-    date: EasternDate,
-    what: String,
-    records: usize,
-) -> (u32, Vec<ParkedItem>) {
-    (records as u32, vec![ParkedItem { key: format!("fixture {matchup} on {date}"), what }])
+fn missing_fixture(matchup: Matchup, date: EasternDate, what: String) -> ParkedItem {
+    ParkedItem { key: format!("fixture {matchup} on {date}"), what }
+}
+
+/// Returns the number of parked observations, which is 0 if nothing is missing, and the parked items.
+fn parked(observations: usize, items: Vec<ParkedItem>) -> (u32, Vec<ParkedItem>) {
+    (if items.is_empty() { 0 } else { observations as u32 }, items)
 }
 
 /// A name as a source wrote it, and the day for which it is looked up.

@@ -55,7 +55,9 @@ impl LadderQuote<'_> {
         // An observation that was retracted shows no update.
         let known_from = |run: &UpdateRun| self.request.known_from(Some(run.from), run.until, self.as_of);
         let first = ascending[ascending.partition_point(is_before)..].iter().find_map(known_from);
-        let first = first.map(|known| known.first);
+        // Of the observations whose update is older than one before them, any may be the first if those before it were retracted.
+        let older = self.updates.older.iter().filter(|run| !is_before(run)).find_map(known_from);
+        let first = first.into_iter().chain(older).map(|known| known.first).min();
         first.map_or(self.listed_in, |first| first.min(self.listed_in)).fetched_at
     }
     /// Orders opening ladders: the older update first; of one update, the one listed first; at one instant, the greater ladder.

@@ -1,11 +1,14 @@
 //! Laws of the market: it equals a naive model that stores every observation whole and compares all quotes, whatever the order of arrival,
-//! the requests, days, incomplete lists and retractions. The driver also checks after each input that the rows derived incrementally equal
+//! the requests, days, incomplete lists, retractions, and fetches that state another pair of teams for an event. The driver also checks after each input that the rows derived incrementally equal
 //! those of a batch, and that restored tables equal the running ones.
 //!
 //! Invariant: the model shares no code with the view, except for the choice of the main line.
 //! Not here: the rules one by one (`tests`).
 use super::{main_line, update_index::UpdateIndex, *};
-use crate::view_test_driver::{ViewTestDriver, ended_date, provenance, scheduled_date, scheduled_game};
+use crate::{
+    odds_events::OddsEvents,
+    view_test_driver::{ViewTestDriver, ended_date, provenance, scheduled_date, scheduled_game},
+};
 use proptest::prelude::*;
 use schemas::{
     CandidateId, EasternDate, GameId, Line, PlayerId, Price, RawId, Team, Timestamp,
@@ -13,7 +16,7 @@ use schemas::{
     fixture::VoidReason,
     identity::{NameMatch, NameRevision, NameRule},
     market::MarketView,
-    observation::{Quote, QuoteLine, Retraction},
+    observation::{OddsEventObservation, Quote, QuoteLine, Retraction},
     raw::Source,
 };
 use std::{cmp::Reverse, collections::BTreeMap};
@@ -59,6 +62,8 @@ pub(super) struct Poll {
     pub(super) raw: i64,
     pub(super) request: u8,
     pub(super) event: u8,
+    /// The poll states another pair of teams for the event.
+    pub(super) is_of_other_pair: bool,
     pub(super) date: EasternDate,
     pub(super) complete: bool,
     pub(super) incomplete_book: Option<usize>,
@@ -72,7 +77,7 @@ pub(super) struct Poll {
 pub(super) fn polls() -> impl Strategy<Value = Vec<Poll>> {
     let quote = ((0usize..3, 0usize..2), prop::collection::vec((0i32..3, 0u8..4), 0..3), 0u8..4);
     let poll = (
-        (0usize..10, 0u8..2, 0u8..2, 0i32..2),
+        (0usize..10, 0u8..2, 0u8..2, 0i32..2, prop::bool::weighted(0.15)),
         (0u8..4, prop::option::weighted(0.2, 0usize..3)),
         prop::collection::vec(quote, 0..4),
         prop::array::uniform3(0usize..10),
@@ -100,9 +105,10 @@ fn with_moved_update(before: &Poll, key: usize, Poll { raw, retracted_at, .. }: 
     Poll { at, raw, updated, retracted_at, ..before.clone() }
 }
 type RandomQuote = ((usize, usize), Vec<(i32, u8)>, u8);
-type RandomPoll = ((usize, u8, u8, i32), (u8, Option<usize>), Vec<RandomQuote>, [usize; 3], Option<usize>);
+type RandomPoll =
+    ((usize, u8, u8, i32, bool), (u8, Option<usize>), Vec<RandomQuote>, [usize; 3], Option<usize>);
 fn new_poll(raw: usize, (ladder_key, coverage, quotes, updated, retracted): RandomPoll) -> Poll {
-    let (at, request, event, date) = ladder_key;
+    let (at, request, event, date, is_of_other_pair) = ladder_key;
     let at = instant(at);
     let ladder = |lines: Vec<(i32, u8)>| -> Vec<QuoteLine> {
         let mut by_line = BTreeMap::new();
@@ -122,6 +128,7 @@ fn new_poll(raw: usize, (ladder_key, coverage, quotes, updated, retracted): Rand
         raw: raw as i64,
         request,
         event,
+        is_of_other_pair,
         date: day(date),
         complete: coverage.0 != 0,
         incomplete_book: coverage.1,
@@ -129,6 +136,47 @@ fn new_poll(raw: usize, (ladder_key, coverage, quotes, updated, retracted): Rand
         updated: updated.map(|updated| instant(updated).min(at)),
         retracted_at: retracted.map(|n| instant(n).max(at)),
     }
+}
+/// An input of the view, or what a poll states about the pair of an event.
+#[derive(Clone, Debug)]
+pub(super) enum Arrival {
+    Input(In),
+    Pair(OddsEventObservation),
+}
+/// The view, and the view of odds events, whose rows it reads.
+pub(super) struct Drivers {
+    events: ViewTestDriver<OddsEvents>,
+    pub(super) markets: ViewTestDriver<Markets>,
+}
+impl Drivers {
+    pub(super) fn new() -> Self {
+        Drivers { events: ViewTestDriver::new(OddsEvents), markets: ViewTestDriver::new(Markets) }
+    }
+    pub(super) fn put(&mut self, arrival: Arrival) {
+        let observation = match arrival {
+            Arrival::Input(input) => {
+                self.markets.put(input);
+                return;
+            }
+            Arrival::Pair(observation) => observation,
+        };
+        let id = MatchupEventId { matchup: matchup(), event: observation.event.clone() };
+        let before = self.events.row(&id).cloned();
+        self.events.put(observation);
+        let row = self.events.row(&id).cloned();
+        if row != before {
+            self.markets.put(In::Event(id, row));
+        }
+    }
+}
+/// Returns what arrives because of a poll, or of its retraction.
+pub(super) fn arrivals(poll: &Poll, is_retraction: bool) -> Vec<Arrival> {
+    let In::Odds(odds) = observation(poll, is_retraction) else { return Vec::new() };
+    let other_pair = Matchup::new(Team::LAL, Team::GSW);
+    let matchup = if poll.is_of_other_pair { other_pair } else { Some(matchup()) };
+    let (event, provenance) = (odds.event.clone(), odds.provenance.clone());
+    let quotes = Some(In::Odds(odds)).filter(|_| !poll.is_of_other_pair).map(Arrival::Input);
+    quotes.into_iter().chain([Arrival::Pair(OddsEventObservation { event, matchup, provenance })]).collect()
 }
 pub(super) fn observation(poll: &Poll, is_retraction: bool) -> In {
     let quotes = poll.quotes.iter().map(|((key, name), (lines, complete))| Quote {
@@ -220,7 +268,22 @@ impl<'a> Model<'a> {
         poll.retracted_at.is_none_or(|at| at > until)
     }
     fn of_event(&self, event: u8) -> impl Iterator<Item = &'a Poll> {
+        self.of_any_pair(event).filter(|poll| !poll.is_of_other_pair)
+    }
+    fn of_any_pair(&self, event: u8) -> impl Iterator<Item = &'a Poll> {
         self.polls.iter().filter(move |poll| poll.event == event && self.is_unretracted(poll))
+    }
+    /// True if the newest poll before the tip-off states this pair of teams; of several ones at an instant, the other pair counts.
+    fn is_of_pair(&self, event: u8) -> bool {
+        let known = self.of_any_pair(event).filter(|poll| poll.at < self.tip_off);
+        known.map(|poll| (poll.at, poll.is_of_other_pair)).max().is_none_or(|(_, is_other)| !is_other)
+    }
+    /// True if a poll from the tip-off on states this pair of teams, or the newest one before it.
+    fn is_of_pair_later(&self, event: u8) -> bool {
+        let is_of_other =
+            |at: Timestamp| self.of_any_pair(event).any(|poll| poll.at == at && poll.is_of_other_pair);
+        let mut later = self.of_event(event).filter(|poll| poll.at >= self.tip_off);
+        self.is_of_pair(event) || later.any(|poll| !is_of_other(poll.at))
     }
     fn is_complete(poll: &Poll, ladder_key: LadderKey) -> bool {
         poll.complete && !(poll.incomplete_book == Some(ladder_key.key) && poll.date == ladder_key.date)
@@ -258,7 +321,9 @@ impl<'a> Model<'a> {
         let of_request: Vec<&Poll> = self
             .polls
             .iter()
-            .filter(|other| (other.event, other.request) == (poll.event, poll.request))
+            .filter(|other| {
+                (other.event, other.request) == (poll.event, poll.request) && !other.is_of_other_pair
+            })
             .filter(|other| (other.at, other.raw) <= (poll.at, poll.raw))
             .collect();
         let mut lines: BTreeMap<Line, QuoteLine> = BTreeMap::new();
@@ -312,7 +377,8 @@ impl<'a> Model<'a> {
                     is_late && poll.updated[key] < self.tip_off && Self::listed(poll, ladder_key).is_some()
                 });
                 let book = main_line::book(KEYS[key]);
-                let is_present = self.is_present(ladder_key) || is_listed_later;
+                let is_present = self.is_of_pair(event) && self.is_present(ladder_key)
+                    || self.is_of_pair_later(event) && is_listed_later;
                 if let Some((at, ladder)) = by_update.into_iter().next_back().filter(|_| is_present) {
                     let new = (at, Reverse(key), ladder);
                     let stored = newest.entry(book).or_insert_with(|| new.clone());
@@ -354,20 +420,22 @@ proptest! {
     ) {
         let mut inputs: Vec<In> = if earlier_rows.is_empty() { vec![game(0), game(1)] } else { Vec::new() };
         inputs.extend([0, 1].iter().flat_map(|n| TEAMS.map(|team| names(day(*n), team))));
-        inputs.extend(polls.iter().map(|poll| observation(poll, false)));
-        inputs.extend(polls.iter().filter(|poll| poll.retracted_at.is_some()).map(|poll| observation(poll, true)));
-        let hash = |index: usize| (order ^ index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         inputs.extend(earlier_rows.iter().map(|(n, days)| earlier_row(*n, days)));
+        let mut inputs: Vec<Arrival> = inputs.into_iter().map(Arrival::Input).collect();
+        inputs.extend(polls.iter().flat_map(|poll| arrivals(poll, false)));
+        inputs.extend(polls.iter().filter(|poll| poll.retracted_at.is_some()).flat_map(|poll| arrivals(poll, true)));
+        let hash = |index: usize| (order ^ index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let is_shuffled = order % 2 == 0;
-        let mut inputs: Vec<(u64, In)> = inputs.into_iter().enumerate()
+        let mut inputs: Vec<(u64, Arrival)> = inputs.into_iter().enumerate()
             .map(|(index, input)| (if is_shuffled { hash(index) } else { index as u64 }, input)).collect();
         inputs.sort_by_key(|(position, _)| *position);
         // The newest rows of the games come after the rows that they replace.
         let newest_rows = [game(0), game(1)].into_iter().filter(|_| !earlier_rows.is_empty());
-        let mut driver = ViewTestDriver::new(Markets);
-        for input in inputs.into_iter().map(|(_, input)| input).chain(newest_rows) {
-            driver.put(input);
-            for event in driver.tables(&matchup()).events.values() {
+        let mut drivers = Drivers::new();
+        drivers.markets.put(names(day(0), TEAMS[0]));
+        for input in inputs.into_iter().map(|(_, input)| input).chain(newest_rows.map(Arrival::Input)) {
+            drivers.put(input);
+            for event in drivers.markets.tables(&matchup()).events.values() {
                 prop_assert_eq!(event.index(), &UpdateIndex::new(&event.history));
             }
         }
@@ -377,7 +445,7 @@ proptest! {
             let model = |basis| Model { polls: &polls, tip_off: tip_off(n), basis }.market(day(n as i32));
             let expected = [model(Basis::Issued), model(Basis::Retrospective)];
             let id = CandidateId { player: PLAYER, game, date: day(n as i32), matchup: matchup() };
-            let row = driver.row(&OutputKey::Market(id));
+            let row = drivers.markets.row(&OutputKey::Market(id));
             let found = [Basis::Issued, Basis::Retrospective].map(|basis| {
                 let Some(Out::Market(row)) = row else { return None };
                 row.on(basis).0.map(|view| MarketView { known_at: Timestamp::DISTANT_PAST, ..view.clone() })

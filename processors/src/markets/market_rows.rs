@@ -1,7 +1,7 @@
 //! The market of a player in a game, and the players whom any book quotes for a game.
 //!
 //! Content is known since the latest instant at which anything became known that it depends on: a quote, its withdrawal, a retraction, the
-//! player of a name, or the day of the game.
+//! player of a name, the pair of an event, or the day of the game.
 //!
 //! Invariant: no row uses a quote that its book updated at or after tip-off. The issued content uses only facts known before tip-off.
 //! Not here: the selection of quotes (`quotes`) and of lines (`main_line`), injury reports (`availability_rows`).
@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 /// A name in an event on the day of a date.
 #[derive(Clone, Copy)]
 struct QuotedName<'a> {
+    id: &'a str,
     event: &'a Event,
     name: &'a str,
 }
@@ -38,8 +39,8 @@ impl<'a> QuotedDate<'a> {
     /// Returns the names in all events on the day.
     fn names(&self) -> impl Iterator<Item = QuotedName<'a>> + use<'a> {
         let day = self.day;
-        self.tables.events.values().flat_map(move |event| {
-            event.names_on(day).into_iter().map(move |name| QuotedName { event, name })
+        self.tables.events.iter().flat_map(move |(id, event)| {
+            event.names_on(day).into_iter().map(move |name| QuotedName { id, event, name })
         })
     }
     const fn lookup_name(&self, name: &'a str) -> LookupName<'a> {
@@ -54,10 +55,11 @@ impl<'a> QuotedDate<'a> {
     ) -> (PlayerQuotes<'a>, Timestamp) {
         let mut quotes = PlayerQuotes::new(cutoff);
         let is_on_day = self.tables.has_day(self.game, self.day, cutoff);
-        for QuotedName { event, name } in names.iter().filter(|_| is_on_day.content) {
+        for QuotedName { id, event, name } in names.iter().filter(|_| is_on_day.content) {
             let name_known_at = self.tables.refers_since(self.lookup_name(name), player, cutoff);
             if let Some(name_known_at) = name_known_at {
-                quotes.add(event, self.day, name, name_known_at);
+                let pair = self.tables.event_pairs.at(id, cutoff);
+                quotes.add((*event, pair), self.day, name, name_known_at);
             }
         }
         let changed_at = quotes.changed_at().map(|changed_at| changed_at.max(is_on_day.known_at));
@@ -66,7 +68,8 @@ impl<'a> QuotedDate<'a> {
     /// Returns the instants at which quotes under these names may be replaced by earlier ones, or by none.
     fn ends(&self, names: &[QuotedName<'a>]) -> Vec<Timestamp> {
         let mut ends = self.tables.day_instants(self.day);
-        for QuotedName { event, name } in names {
+        for QuotedName { id, event, name } in names {
+            ends.extend(self.tables.event_pairs.instants(id));
             ends.extend(event.history.retraction_instants());
             self.tables.name_instants(self.lookup_name(name), &mut |instant| ends.push(instant));
         }
@@ -140,7 +143,7 @@ pub fn quoted_players(
         let content_by = |cutoff| {
             let (quotes, changed_at) = date_quotes.player_quotes(player, &names, cutoff);
             let is_on_day = tables.has_day(game, day, cutoff);
-            let first = quotes.newest().iter().map(|quote| quote.known_at.max(is_on_day.known_at)).min();
+            let first = quotes.quoted_since().map(|since| since.max(is_on_day.known_at));
             Known { content: first.is_some(), known_at: first.unwrap_or(changed_at) }
         };
         let cutoff = Cutoff::at_tip_off(date.tip_off, basis);

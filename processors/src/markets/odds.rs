@@ -11,9 +11,9 @@ use super::{
     odds_member::{Ladder, OddsMember, OddsRecord, OddsValue},
     update_index::UpdateIndex,
 };
-use crate::history::{Affected, Coverage, ListHistory, ObservationId};
+use crate::history::{Affected, AsOf, Coverage, ListHistory, ObservationId};
 use schemas::{
-    EasternDate, Timestamp,
+    EasternDate, PlayerId, Timestamp,
     observation::{OddsObservation, Provenance, Quote},
 };
 use std::{
@@ -28,8 +28,14 @@ pub struct Event {
     pub history: ListHistory<OddsMember, OddsValue>,
     /// Built from `history` at first use; extended by each observation that is newer than all others of its request.
     index: OnceLock<UpdateIndex>,
+    /// The names that each book ever quoted on each day; built and extended in the same way.
+    book_names: OnceLock<BookNames>,
+    /// Set when it is needed; reset if a book quotes another name, or a name refers to other players.
+    shared_books: OnceLock<SharedBooks>,
+    /// This event as known since each retraction; built at first use, reset by each observation.
+    without_retracted: OnceLock<Vec<(Timestamp, Event)>>,
 }
-/// The index is left out, because it follows from the history.
+/// The indexes are left out, because they follow from the history and the names.
 impl fmt::Debug for Event {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.history.fmt(formatter)
@@ -41,6 +47,8 @@ pub type Names = BTreeSet<(EasternDate, String)>;
 
 /// The books that list any player under several names, with the days on which they do.
 pub type SharedBooks = BTreeSet<(EasternDate, String)>;
+
+type BookNames = BTreeMap<(EasternDate, String), BTreeSet<String>>;
 
 /// The effect of a merge.
 pub struct MergedOdds {
@@ -67,13 +75,11 @@ impl Event {
         let mut names = if self.history.contains(id) { self.names() } else { Names::new() };
         let count = self.history.len();
         let merged = self.history.merge(&provenance, Coverage::except(complete, incomplete), members)?;
+        self.without_retracted = OnceLock::new();
         let is_appended = merged.touched == [id] && self.history.len() == count + 1;
-        if !is_appended {
-            self.index = OnceLock::new();
-        }
-        let record = self.history.record(id);
-        if let (Some(index), Some(record), true) = (self.index.get_mut(), &record, is_appended) {
-            index.append(record);
+        match self.history.record(id).filter(|_| is_appended) {
+            Some(record) => self.extend_indexes(&record),
+            None => self.reset_indexes(),
         }
         let updated_since = match merged.affected {
             Affected::Members(changed) if is_appended => {
@@ -103,7 +109,72 @@ impl Event {
     }
     pub fn restore(&mut self, record: OddsRecord) {
         self.history.restore(record);
+        self.reset_indexes();
+    }
+    fn reset_indexes(&mut self) {
         self.index = OnceLock::new();
+        self.book_names = OnceLock::new();
+        self.shared_books = OnceLock::new();
+        self.without_retracted = OnceLock::new();
+    }
+    /// Returns the event as if the observations that are retracted as of an instant had never been made.
+    pub fn known(&self, as_of: AsOf) -> &Event {
+        if !self.history.has_retractions() {
+            return self;
+        }
+        let since = self.without_retracted.get_or_init(|| {
+            let histories = self.history.without_retracted();
+            histories.map(|(at, history)| (at, Event { history, ..Event::default() })).collect()
+        });
+        let made = since.partition_point(|(at, _)| as_of.counts_retraction_at(*at));
+        since[..made].last().map_or(self, |(_, event)| event)
+    }
+    fn extend_indexes(&mut self, record: &OddsRecord) {
+        if let Some(index) = self.index.get_mut() {
+            index.append(record);
+        }
+        let Some(book_names) = self.book_names.get_mut() else { return };
+        for OddsMember { date, name, book } in record.changes.iter().map(|(member, _)| member) {
+            let Some(name) = name else { continue };
+            if book_names.entry((*date, book.clone())).or_default().insert(name.clone()) {
+                self.shared_books = OnceLock::new();
+            }
+        }
+    }
+    fn book_names(&self) -> &BookNames {
+        self.book_names.get_or_init(|| {
+            let mut book_names = BookNames::new();
+            for OddsMember { date, name, book } in self.history.keys() {
+                if let Some(name) = name {
+                    book_names.entry((*date, book.clone())).or_default().insert(name.clone());
+                }
+            }
+            book_names
+        })
+    }
+    /// Returns the books that list any player under several names. `candidates` emits every player to whom a name may refer on a day.
+    pub fn shared_books(
+        &self,
+        candidates: impl Fn(EasternDate, &str, &mut dyn FnMut(PlayerId)),
+    ) -> &SharedBooks {
+        self.shared_books.get_or_init(|| {
+            let is_shared = |date: EasternDate, names: &BTreeSet<String>| {
+                let mut players = BTreeSet::new();
+                names.iter().any(|name| {
+                    let mut of_name = BTreeSet::new();
+                    candidates(date, name, &mut |player| _ = of_name.insert(player));
+                    let is_shared = !players.is_disjoint(&of_name);
+                    players.extend(of_name);
+                    is_shared
+                })
+            };
+            let shared = self.book_names().iter().filter(|((date, _), names)| is_shared(*date, names));
+            shared.map(|(book, _)| book.clone()).collect()
+        })
+    }
+    /// States that a name of this event may refer to other players than before.
+    pub fn forget_shared_books(&mut self) {
+        self.shared_books = OnceLock::new();
     }
     pub fn index(&self) -> &UpdateIndex {
         self.index.get_or_init(|| UpdateIndex::new(&self.history))
@@ -130,8 +201,8 @@ impl Event {
     }
     /// Returns the names that a book ever quoted for one day of the event.
     fn names_in(&self, date: EasternDate, book: &str) -> impl Iterator<Item = (EasternDate, String)> {
-        let members = self.history.keys().filter(move |member| member.date == date && member.book == book);
-        members.filter_map(|member| Some((member.date, member.name.clone()?)))
+        let names = self.book_names().get(&(date, book.to_owned()));
+        names.into_iter().flatten().map(move |name| (date, name.clone()))
     }
     /// Returns the ladders of a name on one day of the event.
     pub fn ladders(&self, date: EasternDate, name: &str) -> BTreeSet<&OddsMember> {

@@ -4,6 +4,7 @@
 //! Not here: the history of one ladder (`ladder`), the game of an event and the player of a name (`facts`), the choice of a line
 //! (`main_line`).
 use super::{
+    event_pair::EventPair,
     ladder::{LadderHistory, LadderQuote},
     main_line,
     odds::Event,
@@ -54,15 +55,23 @@ impl<'a> PlayerQuotes<'a> {
     }
     /// Adds the quotes of a name on one day of an event. A ladder is present if its list shows it at the cutoff. On the retrospective basis
     /// it is also present if a later fetch lists it with an update before the cutoff. `name_known_at` is when the name became known to be the
-    /// player's.
-    pub fn add(&mut self, event: &'a Event, date: EasternDate, name: &str, name_known_at: Timestamp) {
+    /// player's, and `pair` states whether the event belonged to the pair of teams.
+    pub fn add(
+        &mut self,
+        (event, pair): (&'a Event, EventPair),
+        date: EasternDate,
+        name: &str,
+        name_known_at: Timestamp,
+    ) {
         let cutoff = self.cutoff;
+        let event = event.known(cutoff.known());
         for member in event.ladders(date, name) {
             let changed_at = event.history.known_since(member, cutoff.known());
-            let is_known = event.history.member(member, cutoff.known()).is_some();
-            let changed_at = changed_at.map(|changed_at| changed_at.max(name_known_at));
+            let is_known = pair.is_of_matchup && event.history.member(member, cutoff.known()).is_some();
+            let changed_at = changed_at.map(|changed_at| changed_at.max(name_known_at).max(pair.known_at));
             let histories: Vec<_> = LadderHistory::of(event, member, cutoff).collect();
-            if is_known || histories.iter().any(LadderHistory::is_listed_later) {
+            let is_listed_later = || histories.iter().any(LadderHistory::is_listed_later);
+            if is_known || pair.is_of_matchup_later && is_listed_later() {
                 for mut quote in histories.iter().filter_map(LadderHistory::newest) {
                     quote.known_at = quote.known_at.max(changed_at.unwrap_or(name_known_at));
                     self.changed_at = self.changed_at.max(Some(quote.known_at));
@@ -79,6 +88,10 @@ impl<'a> PlayerQuotes<'a> {
     /// Returns when the newest ladder was added, changed or withdrawn; `None` if no book has quoted the player.
     pub const fn changed_at(&self) -> Option<Timestamp> {
         self.changed_at
+    }
+    /// Returns since when at least one of the ladders that are present is known; `None` if none is present.
+    pub fn quoted_since(&self) -> Option<Timestamp> {
+        self.newest.iter().map(|ladder| ladder.quote.known_at).min()
     }
     /// Returns the newest ladder of each book. If several keys of a book have the same update time, the first key is used.
     pub fn newest(&self) -> Vec<LadderQuote<'a>> {

@@ -1,7 +1,8 @@
 //! Tests of the rules for odds: bookmakers, time, absence, names.
 //!
 //! Invariant: there is one game, with tip-off at 19:30; the first of its teams has the only player: player 1, with the name "A".
-//! Not here: injury reports (`reports`), main lines (`main_line`).
+//! Not here: injury reports (`reports`), events of other pairs (`event_pairs`), main lines (`main_line`).
+mod event_pairs;
 mod reports;
 
 use super::*;
@@ -10,7 +11,7 @@ use schemas::{
     CandidateId, EasternDate, GameId, Line, MatchupGameDateId, PlayerId, Price, Team, Timestamp,
     fixture::{GameDate, VoidReason},
     identity::{NameMatch, NameRevision, NameRule},
-    market::{AvailabilityView, MarketView},
+    market::{AvailabilityView, MarketView, QuotedPlayer},
     observation::{GameStatus, InjuryMember, InjuryStatus, Quote, QuoteLine, Retraction},
     raw::Source,
 };
@@ -201,10 +202,17 @@ fn a_quote_is_parked_until_its_fixture_and_then_its_name_are_known() {
     assert_eq!(issued(&driver).known_at, at(12, 0), "the market must become known when the name match does");
 }
 #[test]
-fn a_name_that_became_known_after_tip_off_gives_no_market_of_that_game() {
-    let quoted = odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]);
-    let driver = driver_with(name_matches(Source::Oddsapi, at(22, 0)).into_iter().chain([quoted]));
-    assert_eq!(views(&driver), [None, None]);
+fn a_name_that_became_known_after_tip_off_gives_a_market_in_retrospect_only() {
+    let odds = odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]);
+    let driver = driver_with(name_matches(Source::Oddsapi, at(22, 0)).into_iter().chain([odds]));
+    let [issued, retrospective] = views(&driver);
+    let retrospective = retrospective.map(|view| (view.main, view.known_at));
+    assert_eq!((issued, retrospective), (None, Some((Line(2050), at(22, 0)))));
+    let Some(Out::QuotedPlayers(row)) = driver.row(&OutputKey::QuotedPlayers(quoted_id())) else {
+        panic!("a player whom a book quotes is listed")
+    };
+    let quoted = QuotedPlayer { player: PlayerId(1), known_at: at(22, 0), is_quoted: true };
+    assert_eq!((row.issued.as_slice(), row.retrospective.as_slice()), (&[][..], &[quoted][..]));
     assert_eq!(driver.parked(), []);
 }
 #[test]
@@ -412,4 +420,33 @@ fn of_two_events_on_one_day_the_update_decides_also_if_a_poll_moves_nothing_else
     assert_eq!(issued(&driver).main, Line(2250));
     driver.put(of("e", 3, 2050, 3));
     assert_eq!((issued(&driver).main, issued(&driver).known_at), (Line(2050), at(10, 3)));
+}
+#[test]
+fn a_poll_that_is_retracted_at_its_own_instant_does_not_end_the_time_since_which_a_quote_is_known() {
+    let poll = |hour, line| observation(at(hour, 1), vec![quote("a", line, at(10, 0))]);
+    let wrong = poll(12, 2550);
+    let polls = [poll(11, 2450), wrong.clone(), poll(13, 2450)].map(In::Odds);
+    let driver = quoted(polls.into_iter().chain([retraction(&wrong, at(12, 1), false)]));
+    assert_eq!(issued(&driver).known_at, at(11, 1));
+    let Some(Out::QuotedPlayers(row)) = driver.row(&OutputKey::QuotedPlayers(quoted_id())) else {
+        panic!("no row");
+    };
+    let quoted = QuotedPlayer { player: PlayerId(1), known_at: at(11, 1), is_quoted: true };
+    assert_eq!(row.issued, [quoted]);
+}
+#[test]
+fn a_repeated_poll_is_not_the_first_with_an_update_that_is_older_than_a_retracted_one() {
+    let without_lines = |book: &str, updated_at| Quote {
+        lines: Vec::new(),
+        complete: false,
+        ..quote(book, 2050, updated_at)
+    };
+    let wrong = observation(at(12, 0), vec![without_lines("betrivers", at(12, 0))]);
+    let quotes = vec![quote("betrivers", 2050, at(10, 30)), without_lines("unibet", at(10, 0))];
+    let poll = |minute| odds(at(19, minute), false, quotes.clone());
+    let retracted = retraction(&wrong, at(12, 0), false);
+    let mut driver = quoted([In::Odds(wrong), retracted, poll(0)]);
+    assert_eq!(issued(&driver).known_at, at(19, 0));
+    driver.put(poll(1));
+    assert_eq!(issued(&driver).known_at, at(19, 0));
 }

@@ -5,9 +5,9 @@
 //! apply to a name, the one limited to the team outranks the others, then the one limited to the source, then the one with the latest first
 //! day.
 //!
-//! Invariant: a link whose player is unknown has no effect, as of every instant before the first fetch of nba.com that lists the player.
-//! Not here: the links that are compiled in (`names`), the decision over the teams of a scope (`name_lookup`).
-use super::lookup_key::LookupKey;
+//! Invariant: a link has no effect as of an instant at which no known fetch of nba.com lists its player.
+//! Not here: which players are known (`known_players`), the links that are compiled in (`names`), the decision over the teams of a scope (`name_lookup`).
+use super::{known_players::KnownPlayers, lookup_key::LookupKey};
 use crate::{
     history::{AsOf, FactHistory, ObservationId, ObservationRecord},
     names::Name,
@@ -69,23 +69,6 @@ impl fmt::Display for LinkLimits {
 pub type LinkRecord = ObservationRecord<(), LinkTarget, ()>;
 type History = FactHistory<LinkTarget>;
 
-/// When a fetch of nba.com first listed each player, of any team. A retraction does not count: it takes back what a fetch stated about teams
-/// and games, not that the player exists.
-#[derive(Debug, Default)]
-pub struct KnownPlayers(BTreeMap<PlayerId, Timestamp>);
-impl KnownPlayers {
-    /// Adds a listing; returns true if it is the first one.
-    pub fn add(&mut self, player: PlayerId, fetched_at: Timestamp) -> bool {
-        let since = self.0.entry(player).or_insert(Timestamp::DISTANT_FUTURE);
-        let is_first = fetched_at < *since;
-        *since = fetched_at.min(*since);
-        is_first
-    }
-    fn since(&self, player: PlayerId) -> Option<Timestamp> {
-        self.0.get(&player).copied()
-    }
-}
-
 /// All links, by the normalized spelling and the limits.
 #[derive(Debug, Default)]
 pub struct Links(BTreeMap<String, BTreeMap<LinkLimits, History>>);
@@ -142,22 +125,24 @@ impl Links {
 /// The links that apply to one name, in order of precedence: whether the link is limited to the team, and its history.
 pub struct LinksOfName<'a>(Vec<(bool, &'a History)>);
 impl LinksOfName<'_> {
-    pub fn has_retractions(&self) -> bool {
+    /// True if a link, or a fetch that lists a linked player, was ever retracted.
+    pub fn has_retractions(&self, players: &KnownPlayers) -> bool {
         self.0.iter().any(|(_, history)| history.has_retractions())
+            || self.linked_players().any(|player| players.has_retractions(player))
     }
     /// Emits every instant at which another link may count.
     pub fn instants(&self, players: &KnownPlayers, emit: &mut dyn FnMut(Timestamp)) {
-        for (_, history) in &self.0 {
-            history.instants(emit);
-            let linked = history.values().filter_map(|target| target.player);
-            linked.filter_map(|player| players.since(player)).for_each(&mut *emit);
-        }
+        self.0.iter().for_each(|(_, history)| history.instants(emit));
+        self.linked_players().for_each(|player| players.instants(player, emit));
+    }
+    fn linked_players(&self) -> impl Iterator<Item = PlayerId> {
+        self.0.iter().flat_map(|(_, history)| history.values().filter_map(|target| target.player))
     }
     /// Returns what the link that counts as of an instant states.
     pub fn at(&self, as_of: AsOf, players: &KnownPlayers) -> Option<OperatorLink> {
         self.0.iter().find_map(|(is_of_team, history)| {
             let target = *history.newest(as_of)?.value;
-            let is_known = |player| players.since(player).is_some_and(|since| since <= as_of.until);
+            let is_known = |player| players.is_known(player, as_of);
             let has_effect = target.is_nobody || target.player.is_some_and(is_known);
             has_effect.then_some(OperatorLink { player: target.player, is_of_team: *is_of_team })
         })

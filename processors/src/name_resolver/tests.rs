@@ -8,7 +8,7 @@ use super::*;
 use crate::view_test_driver::{ViewTestDriver, provenance};
 use proptest::prelude::*;
 use schemas::{
-    RawId,
+    PlayerId, RawId,
     identity::NameRule,
     observation::{PlayerRef, Provenance, Retraction},
     raw::Feed,

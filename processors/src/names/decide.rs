@@ -31,6 +31,16 @@ pub struct Decision {
     pub known_at: Timestamp,
 }
 
+impl Decision {
+    /// Returns the player to whom the name refers, and since when this is known; `None` if it is ambiguous or unknown, or refers to nobody.
+    pub fn player(&self) -> Option<(PlayerId, Timestamp)> {
+        match self.resolution {
+            Resolution::Player(player, _) => Some((player, self.known_at)),
+            Resolution::Nobody | Resolution::Ambiguous(_) | Resolution::Unknown => None,
+        }
+    }
+}
+
 /// Decides by one revision per team: that of the team for which the source lists the player, if it names one, and those of the other teams
 /// of the scope.
 pub fn decide(listed_for: Option<&NameRevision>, others: &[&NameRevision]) -> Decision {

@@ -39,6 +39,10 @@ fn legacy_zone_matchup() -> zone_matchup::Rules {
         ..zone_matchup::RULES
     }
 }
+/// Returns the constants of the predecessor program. They have one error: a confidence may exceed 100 percent.
+fn legacy_similarity() -> similarity::Rules {
+    similarity::Rules { confidence_at_most: f64::INFINITY, ..similarity::RULES }
+}
 
 /// Returns a player with these feature values and 24 comparables.
 fn player(values: &[(usize, f64)]) -> Features {
@@ -149,7 +153,7 @@ fn zone_matchup_gives_the_results_of_the_predecessor() {
 
 #[test]
 fn similarity_gives_the_results_of_the_predecessor() {
-    let rules = similarity::RULES;
+    let rules = legacy_similarity();
     for (features, games, mean, baseline) in [(player_a(), 6.0, 75.0, 23.5), (player_b(), 10.0, 76.0, 23.11)]
     {
         let similar = similarity::similar(&features, &rules).unwrap();
@@ -166,6 +170,23 @@ fn similarity_gives_the_results_of_the_predecessor() {
 }
 
 #[test]
+fn many_equal_games_give_more_than_full_confidence_in_the_predecessor_only() {
+    let mut features = player_a();
+    for comparable in &mut features.comparables {
+        *comparable = Comparable {
+            points: 20,
+            tier: DefenseTier::Weak,
+            rest_days: 2,
+            is_home: true,
+            streak: Streak::Normal,
+            ..*comparable
+        };
+    }
+    let confidence = |rules| similarity::forecast(&features, rules).unwrap().confidence;
+    assert_eq!((confidence(&legacy_similarity()), confidence(&similarity::RULES)), (105.0, 100.0));
+}
+
+#[test]
 fn the_ensemble_gives_the_results_of_the_predecessor() {
     let model = Forecast {
         points: 23.0,
@@ -177,7 +198,7 @@ fn the_ensemble_gives_the_results_of_the_predecessor() {
         let components = [
             moving_average::forecast(&features, &legacy_moving_average()).unwrap(),
             zone_matchup::forecast(&features, &legacy_zone_matchup()).unwrap(),
-            similarity::forecast(&features, &similarity::RULES).unwrap(),
+            similarity::forecast(&features, &legacy_similarity()).unwrap(),
             model,
         ];
         ensemble::forecast(components.iter(), &features, &ensemble::RULES).unwrap()

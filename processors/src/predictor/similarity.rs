@@ -24,6 +24,8 @@ pub(super) struct Rules {
     pub fatigue: (f64, f64),
     pub terms: &'static [Term],
     pub venue: Venue,
+    /// The greatest confidence, in percent.
+    pub confidence_at_most: f64,
     pub spread: Spread,
     pub threshold: Threshold,
 }
@@ -39,6 +41,7 @@ pub(super) const RULES: Rules = Rules {
         Term { feature: index::USAGE_SPIKE_SCORE, weight: 0.8 },
     ],
     venue: Venue { home: 0.8, away: -0.5 },
+    confidence_at_most: 100.0,
     spread: Spread { at_zero: 20.0, per_point: 2.25, prior_games: 20.0 },
     threshold: Threshold::AtLeast { edge: 2.0, confidence: 65.0 },
 };
@@ -127,10 +130,11 @@ pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, S
         + reader.weigh(rules.terms)
         + rules.venue.adjust(&mut reader);
     let points = ((similar.baseline + adjustments) * 100.0).round() / 100.0;
-    Ok(reader.forecast(points, confidence(&similar), &rules.spread))
+    let confidence = confidence(&similar).min(rules.confidence_at_most);
+    Ok(reader.forecast(points, confidence, &rules.spread))
 }
 
-/// Returns the confidence in percent. It is higher the more games are similar, the more similar they are, and the less the points in them
+/// Returns the confidence in percent, without its limit. It is higher the more games are similar, the more similar they are, and the less the points in them
 /// vary.
 fn confidence(similar: &Similar) -> f64 {
     let games = match similar.games {

@@ -35,7 +35,7 @@ fn form(team: Team) -> In {
         known_at,
         numbers: FormNumbers::default(),
         recent: Vec::new(),
-        roster: vec![RosteredPlayer { player: PLAYER, since: Timestamp::DISTANT_PAST, born: None }],
+        roster: vec![RosteredPlayer { player: PLAYER, born: None }],
     };
     let row = TeamForm {
         team,

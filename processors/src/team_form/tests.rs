@@ -1,16 +1,16 @@
-//! Tests of open games, of the averages, of rosters, and of retractions.
+//! Tests of open games, of the averages, of members, and of retractions.
 //!
 //! Invariant: game `n` is on day `n` at 19:30.
-//! Not here: the evidence for candidates (`slate`).
+//! Not here: the evidence for candidates (`slate`), since when a player is a member (`memberships`).
 use super::*;
-use crate::view_test_driver::{ViewTestDriver, ended_date, provenance, scheduled_date};
+use crate::view_test_driver::{ViewTestDriver, ended_date, scheduled_date};
 use proptest::prelude::*;
 use schemas::{
-    PlayingTime, RawId,
+    PlayingTime,
     fixture::VoidReason,
     game::{Score, TeamTotals},
-    identity::{NameMatch, NameRevision, NameRule},
-    observation::{PlayerRef, Retraction, RosterMember},
+    membership::{Listing, MembershipRevision},
+    raw::Feed,
 };
 
 const TEAM: Team = Team::BOS;
@@ -74,33 +74,27 @@ fn planned(n: i32) -> In {
 fn played(n: i32, minutes: i32) -> In {
     row(n, vec![revision(n, day(-30).at(12, 0), None), revision(n, day(n + 1).at(9, 0), Some(minutes))])
 }
-fn roster(fetched_at: Timestamp, complete: bool, players: &[u32]) -> In {
-    let member = |id: &u32| RosterMember {
-        player: PlayerRef { name: id.to_string(), nba: Some(PlayerId(*id)) },
-        born: None,
+/// A member of the team who is listed since the first of these instants, not since the second, and so on.
+fn member(player: u32, instants: &[Timestamp]) -> In {
+    member_in_retrospect(player, instants, None)
+}
+fn member_in_retrospect(player: u32, instants: &[Timestamp], in_retrospect: Option<&[Timestamp]>) -> In {
+    let revisions = |instants: &[Timestamp]| {
+        let revision = |(index, known_at): (usize, &Timestamp)| MembershipRevision {
+            known_at: *known_at,
+            listings: if index % 2 == 0 { vec![listing(*known_at)] } else { Vec::new() },
+        };
+        instants.iter().enumerate().map(revision).collect::<Vec<_>>()
     };
-    In::Roster(RosterObservation {
-        feed: Feed::NbacomPlayerList,
-        team: TEAM,
-        date: fetched_at.eastern_date(),
-        complete,
-        members: players.iter().map(member).collect(),
-        provenance: provenance(fetched_at),
-    })
+    let player = PlayerId(player);
+    let history = MembershipHistory {
+        revisions: revisions(instants),
+        revisions_in_retrospect: in_retrospect.map(revisions),
+    };
+    In::Member(TeamMemberId { team: TEAM, player }, Some(TeamMember { team: TEAM, player, history }))
 }
-/// Returns a roster as another request returned it, in a raw event of its own.
-fn of_request(roster: In, request: &str) -> In {
-    let In::Roster(mut observation) = roster else { unreachable!() };
-    let provenance = &mut observation.provenance;
-    provenance.raw = RawId(provenance.raw.0 + i64::from(request.as_bytes()[0]));
-    provenance.request = request.to_owned();
-    In::Roster(observation)
-}
-/// Returns the observation by which a retraction of a roster, or its undoing, reaches the view.
-fn retracted(roster: &In, at: Timestamp, is_undone: bool) -> In {
-    let In::Roster(mut observation) = roster.clone() else { unreachable!() };
-    observation.provenance.retraction = Some(Retraction { at, is_undone });
-    In::Roster(observation)
+fn listing(since: Timestamp) -> Listing {
+    Listing { feed: Feed::NbacomPlayerList, since, born: None }
 }
 /// Returns the row of a game of which all observations were retracted.
 fn retracted_game(row: In, at: Timestamp) -> In {
@@ -126,7 +120,7 @@ fn form(driver: &ViewTestDriver<TeamForms>, n: i32) -> Option<&TeamForm> {
     form_on(driver, n, day(n))
 }
 fn form_on(driver: &ViewTestDriver<TeamForms>, n: i32, date: EasternDate) -> Option<&TeamForm> {
-    driver.row(&OutputKey::Form(TeamFormId { matchup: matchup(), team: TEAM, game: game(n), date }))
+    driver.row(&TeamFormId { matchup: matchup(), team: TEAM, game: game(n), date })
 }
 fn open_games(driver: &ViewTestDriver<TeamForms>) -> Vec<i32> {
     (0..20).filter(|n| form(driver, *n).is_some()).collect()
@@ -158,13 +152,13 @@ fn a_missing_result_does_not_keep_later_games_closed() {
     assert_eq!(open_games(&driver), [0, 1, 2, 3, 4, 5]);
 }
 #[test]
-fn a_changed_roster_opens_games_as_a_result_does_and_an_unchanged_one_opens_none() {
-    let mut driver = driver_with((0..8).map(planned).chain([roster(day(0).at(6, 0), true, &[1])]));
+fn a_changed_roster_opens_games_as_a_result_does() {
+    let mut driver = driver_with((0..8).map(planned).chain([member(1, &[day(0).at(6, 0)])]));
     assert_eq!(open_games(&driver), [0, 1]);
-    driver.put(roster(day(4).at(6, 0), true, &[1]));
-    assert_eq!(open_games(&driver), [0, 1]);
-    driver.put(roster(day(4).at(7, 0), true, &[1, 2]));
+    driver.put(member(2, &[day(4).at(7, 0)]));
     assert_eq!(open_games(&driver), [0, 1, 2, 3, 4, 5]);
+    driver.put(In::Member(TeamMemberId { team: TEAM, player: PlayerId(2) }, None));
+    assert_eq!(open_games(&driver), [0, 1]);
 }
 #[test]
 fn a_game_that_is_called_off_is_closed_and_the_next_one_is_opened_instead() {
@@ -225,93 +219,21 @@ fn a_game_that_was_called_off_is_not_a_past_game_until_it_is_played() {
     assert_eq!(forms.map(games), [0, 0, 1]);
 }
 #[test]
-fn a_complete_roster_removes_the_players_that_it_lacks_and_a_partial_one_removes_none() {
-    let fetched = |complete| {
-        let first = roster(day(0).at(6, 0), true, &[1, 2]);
-        driver_with([planned(0), planned(1), first, roster(day(1).at(6, 0), complete, &[2, 3])])
-    };
-    assert_eq!(rostered(&fetched(true), 1), [2, 3]);
-    assert_eq!(rostered(&fetched(false), 1), [1, 2, 3]);
-    assert_eq!(rostered(&fetched(true), 0), [1, 2], "the roster must be as of the tip-off of game 0");
+fn the_roster_of_a_form_is_as_of_its_tip_off_and_known_since_the_last_change_of_a_member() {
+    let left = member(1, &[day(0).at(6, 0), day(1).at(6, 0)]);
+    let joined = member(2, &[day(0).at(19, 30)]);
+    let driver = driver_with([planned(0), planned(1), left, joined]);
+    assert_eq!((rostered(&driver, 0), rostered(&driver, 1)), (vec![1], vec![2]));
+    let known_at = |n| form(&driver, n).unwrap().issued.as_ref().unwrap().known_at;
+    assert_eq!((known_at(0), known_at(1)), (day(0).at(6, 0), day(1).at(6, 0)));
+    assert_eq!(rostered_in_retrospect(&driver, 0), [1], "a roster does not show who was a member before");
 }
 #[test]
 fn a_retracted_roster_counts_for_games_before_its_retraction_and_never_in_retrospect() {
-    let wrong = roster(day(0).at(8, 0), true, &[8, 9]);
-    let mut driver = driver_with((0..4).map(planned).chain([roster(day(0).at(6, 0), true, &[1, 2])]));
-    driver.put(wrong.clone());
-    driver.put(retracted(&wrong, day(1).at(6, 0), false));
-    assert_eq!((rostered(&driver, 0), rostered_in_retrospect(&driver, 0)), (vec![8, 9], vec![1, 2]));
-    assert_eq!((rostered(&driver, 1), rostered_in_retrospect(&driver, 1)), (vec![1, 2], vec![1, 2]));
-    driver.put(retracted(&wrong, day(2).at(6, 0), true));
-    assert_eq!((rostered(&driver, 1), rostered_in_retrospect(&driver, 1)), (vec![1, 2], vec![8, 9]));
-    assert_eq!((rostered(&driver, 2), rostered_in_retrospect(&driver, 2)), (vec![8, 9], vec![8, 9]));
-}
-#[test]
-fn the_parts_of_one_instant_are_united_and_complete_only_if_all_are() {
-    let part = |n, complete, players: &[u32]| {
-        let In::Roster(mut observation) = roster(day(n).at(6, 0), complete, players) else { unreachable!() };
-        observation.provenance.raw = RawId(observation.provenance.raw.0 + i64::from(players[0]));
-        In::Roster(observation)
-    };
-    let games = || (0..4).map(planned);
-    let both = [part(0, true, &[1, 2]), part(0, true, &[3])];
-    assert_eq!(rostered(&driver_with(games().chain(both.clone())), 0), [1, 2, 3]);
-    let later = |complete| games().chain(both.clone()).chain([part(1, true, &[4]), part(1, complete, &[5])]);
-    assert_eq!(rostered(&driver_with(later(true)), 1), [4, 5]);
-    assert_eq!(rostered(&driver_with(later(false)), 1), [1, 2, 3, 4, 5]);
-}
-#[test]
-fn a_request_that_stops_coming_counts_until_another_is_one_hour_newer() {
-    let (old, new) = (of_request(roster(day(0).at(18, 0), true, &[1, 2]), "a"), |minute| {
-        of_request(roster(day(0).at(19, minute), true, &[2, 3]), "b")
-    });
-    let inputs = |minute| (0..2).map(planned).chain([old.clone(), new(minute)]);
-    assert_eq!(rostered(&driver_with(inputs(0)), 0), [1, 2, 3]);
-    assert_eq!(rostered(&driver_with(inputs(1)), 0), [2, 3]);
-}
-#[test]
-fn a_player_is_rostered_since_the_newest_fetch_that_lists_the_player() {
-    let fetches = [roster(day(0).at(6, 0), true, &[1, 2]), roster(day(0).at(7, 0), false, &[2])];
-    let driver = driver_with([planned(0), planned(1)].into_iter().chain(fetches));
-    let form = form(&driver, 0).unwrap().issued.as_ref().unwrap();
-    let since: Vec<_> = form.roster.iter().map(|member| (member.player.0, member.since)).collect();
-    assert_eq!(since, [(1, day(0).at(6, 0)), (2, day(0).at(7, 0))]);
-    assert_eq!(form.known_at, day(0).at(7, 0));
-}
-#[test]
-fn a_name_is_looked_up_on_the_day_of_the_newest_fetch_that_lists_it() {
-    let name = |fetched_at: Timestamp| {
-        let In::Roster(mut observation) = roster(fetched_at, true, &[]) else { unreachable!() };
-        observation.feed = Feed::EspnRoster;
-        let player = PlayerRef { name: "Jo Do".into(), nba: None };
-        observation.members = vec![RosterMember { player, born: None }];
-        In::Roster(observation)
-    };
-    let lookup = |n, player: u32| {
-        Team::ALL.map(move |team| {
-            let id =
-                NamesId { scope: Scope::Team(TEAM), team, source: Feed::EspnRoster.source(), date: day(n) };
-            let players: Vec<PlayerId> = (team == TEAM).then_some(PlayerId(player)).into_iter().collect();
-            let rule = (team == TEAM).then_some(NameRule::Exact);
-            let revisions = vec![NameRevision {
-                known_at: Timestamp::DISTANT_PAST,
-                rule,
-                players,
-                link: None,
-                operator_link: None,
-            }];
-            let matches = vec![NameMatch { name: "Jo Do".into(), revisions, revisions_in_retrospect: None }];
-            let row = Names { scope: TEAM.to_string(), team, source: id.source, date: id.date, matches };
-            In::Names(id, Some(row))
-        })
-    };
-    let mut driver = driver_with((0..4).map(planned).chain([name(day(0).at(6, 0)), name(day(1).at(6, 0))]));
-    assert_eq!(driver.parked().len(), 1);
-    for row in lookup(0, 1).into_iter().chain(lookup(1, 2)) {
-        driver.put(row);
-    }
-    assert_eq!((rostered(&driver, 0), rostered(&driver, 1)), (vec![1], vec![2]));
-    assert_eq!(driver.parked(), []);
+    let wrong = [day(0).at(8, 0), day(1).at(6, 0)];
+    let driver = driver_with((0..4).map(planned).chain([member_in_retrospect(8, &wrong, Some(&[]))]));
+    assert_eq!((rostered(&driver, 0), rostered_in_retrospect(&driver, 0)), (vec![8], vec![]));
+    assert_eq!((rostered(&driver, 1), rostered_in_retrospect(&driver, 1)), (vec![], vec![]));
 }
 #[test]
 fn a_game_retracted_before_its_tip_off_has_no_form_and_the_next_one_is_opened_instead() {
@@ -324,7 +246,7 @@ fn a_game_retracted_before_its_tip_off_has_no_form_and_the_next_one_is_opened_in
 #[test]
 fn a_game_retracted_after_its_tip_off_retains_its_issued_form_and_ends_as_a_past_game() {
     let mut driver = driver_with([played(0, 240), planned(1), planned(3), planned(5)]);
-    driver.put(roster(day(0).at(6, 0), true, &[1]));
+    driver.put(member(1, &[day(0).at(6, 0)]));
     driver.put(retracted_game(played(0, 240), day(2).at(12, 0)));
     let own = form(&driver, 0).unwrap();
     assert!(own.issued.is_some() && own.retrospective.is_none());
@@ -337,10 +259,10 @@ fn a_game_retracted_after_its_tip_off_retains_its_issued_form_and_ends_as_a_past
     let known_at = |form: Option<&Form>| form.unwrap().known_at;
     assert_eq!(known_at(after.issued.as_ref()), day(2).at(12, 0), "the game ended as a past game then");
     assert!(known_at(after.retrospective.as_ref()) < day(2).at(12, 0), "in retrospect, it never was one");
-    driver.put(roster(day(0).at(7, 0), true, &[2]));
+    driver.put(member(2, &[day(0).at(7, 0)]));
     assert_eq!(
         rostered(&driver, 0),
-        [2],
+        [1, 2],
         "the issued form of a retracted game is derived from what was known"
     );
 }
@@ -391,36 +313,20 @@ fn input() -> impl Strategy<Value = In> {
         3 => retracted_game(played(n, 240), day(at).at(12, 0)),
         _ => In::TeamGame(TeamGameId { team: TEAM, game: game(n), matchup: matchup() }, None),
     });
-    let retraction = prop::option::of((0i32..5, any::<bool>()));
-    let fetch = (0i32..5, 0i8..3, any::<bool>(), prop::collection::vec(1u32..4, 0..3), "[ab]", retraction);
-    let fetched = fetch.prop_map(|(n, hour, complete, players, request, retraction)| {
-        let roster = of_request(roster(day(n).at(17 + hour, 0), complete, &players), &request);
-        match retraction {
-            Some((at, is_undone)) => retracted(&roster, day(at).at(18, 0), is_undone),
-            None => roster,
-        }
+    let instants = || prop::collection::btree_set((0i32..5, 17i8..20), 0..4);
+    let member = (1u32..4, instants(), prop::option::of(instants())).prop_map(|(player, instants, other)| {
+        let at = |instants: &BTreeSet<(i32, i8)>| -> Vec<Timestamp> {
+            instants.iter().map(|(n, hour)| day(*n).at(*hour, 0)).collect()
+        };
+        member_in_retrospect(player, &at(&instants), other.as_ref().map(at).as_deref())
     });
-    prop_oneof![game, fetched]
+    prop_oneof![game, member]
 }
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
-    fn the_forms_do_not_depend_on_the_order_of_rosters_or_on_a_restart(
-        games in prop::collection::vec(input(), 0..10),
-        seed in any::<u64>(),
-    ) {
+    fn the_forms_are_those_of_a_batch_whatever_changes(inputs in prop::collection::vec(input(), 0..10)) {
         // The driver compares the rows with a batch, and the tables with restored ones.
-        let in_order = driver_with(games.iter().cloned());
-        let (rows, mut rosters): (Vec<In>, Vec<In>) =
-            games.into_iter().partition(|input| matches!(input, In::TeamGame(..)));
-        rosters.sort_by_key(|input| {
-            let In::Roster(observation) = input else { return 0 };
-            let at = observation.provenance.retraction.map_or(0, |retraction| retraction.at.0);
-            (observation.provenance.raw.0 ^ at).wrapping_mul(seed as i64 | 1)
-        });
-        let shuffled = driver_with(rows.into_iter().chain(rosters));
-        for n in 0..5 {
-            prop_assert_eq!(form(&in_order, n), form(&shuffled, n));
-        }
+        driver_with(inputs);
     }
 }

@@ -8,7 +8,7 @@ use proptest::{prelude::*, sample::Index};
 use schemas::{
     ids::RawId,
     observation::{Provenance, Retraction},
-    raw::{Feed, FetchOutcome, RejectCode},
+    raw::{Feed, FetchOutcome, RawEvent, RejectCode},
     units::{EasternDate, Season, Timestamp},
     wire::{self, Event},
 };
@@ -97,6 +97,24 @@ fn breakage() -> impl Strategy<Value = Breakage> {
     ]
 }
 
+/// Returns the payload with each of its objects replaced: by a wrong value, and by lists of no values and of its values in two orders.
+fn objects_as_lists(payload: &Value) -> Vec<(Value, Vec<Value>)> {
+    let mut pointers = Vec::new();
+    add_pointers(payload, String::new(), &mut pointers);
+    let with = |pointer: &str, value: Value| {
+        let mut payload = payload.clone();
+        *payload.pointer_mut(pointer).unwrap() = value;
+        payload
+    };
+    let lists = |pointer: &String| {
+        let values: Vec<Value> = payload.pointer(pointer)?.as_object()?.values().cloned().collect();
+        let reversed = values.iter().rev().cloned().collect();
+        let lists = [Vec::new(), values, reversed].map(|list| with(pointer, Value::Array(list)));
+        Some((with(pointer, json!(true)), lists.to_vec()))
+    };
+    pointers.iter().filter_map(lists).collect()
+}
+
 fn apply(payload: &mut Value, index: Index, breakage: Breakage) {
     let mut pointers = Vec::new();
     add_pointers(payload, String::new(), &mut pointers);
@@ -147,6 +165,10 @@ fn assert_readable(observation: &Observation) -> Result<(), TestCaseError> {
             let updates = event.quotes.iter().map(|quote| quote.updated_at);
             (vec![event.date], updates.chain([event.commences_at]).collect(), None)
         }
+        Observation::OddsEvent(event) => {
+            assert_stored(event)?;
+            (vec![], vec![], None)
+        }
         Observation::Injury(report) => {
             assert_stored(report)?;
             (vec![report.date], vec![report.reported_at], None)
@@ -181,6 +203,7 @@ fn provenance_mut(observation: &mut Observation) -> &mut Provenance {
         Observation::BoxScore(list) => &mut list.provenance,
         Observation::FinalBoxScore(score) => &mut score.provenance,
         Observation::Odds(event) => &mut event.provenance,
+        Observation::OddsEvent(event) => &mut event.provenance,
         Observation::Injury(report) => &mut report.provenance,
         Observation::Roster(roster) => &mut roster.provenance,
         Observation::Names(names) => &mut names.provenance,
@@ -404,6 +427,24 @@ proptest! {
             raw.key.clone_from(&key);
             drop(load(&raw));
             assert_counted(feed, FetchOutcome::Complete, raw.payload)?;
+        }
+    }
+}
+
+#[test]
+fn a_list_in_place_of_an_object_is_as_wrong_as_any_other_value() {
+    let loaded = |feed, payload: &Value| {
+        let raw = RawEvent { id: RawId(0), ..raw(feed, FetchOutcome::Complete, payload.to_string()) };
+        let of_rows = |loaded: Loaded| Loaded { bad_rows: Vec::new(), ..loaded };
+        load(&raw).map(|loaded| (loaded.bad_rows.len(), of_rows(loaded))).map_err(|reject| reject.code)
+    };
+    for feed in Feed::ALL {
+        for (wrong, lists) in objects_as_lists(&payload_for(feed)) {
+            // A response of the odds source, or its data, may be a list of events.
+            let may_be_list = |list: &Value| list.is_array() || list["data"].is_array();
+            for list in lists.iter().filter(|list| feed != Feed::OddsapiEventOdds || !may_be_list(list)) {
+                assert_eq!(loaded(feed, list), loaded(feed, &wrong), "{feed}: {list}");
+            }
         }
     }
 }

@@ -74,10 +74,12 @@ fn a_market_without_an_update_time_has_that_of_its_book() {
 fn other_markets_are_ignored_and_foreign_events_are_out_of_scope() {
     let mut payload = event("Boston Celtics", "New York Knicks", vec![]);
     payload["bookmakers"][0]["markets"][0]["key"] = json!("player_rebounds");
-    assert_eq!(decode(Feed::OddsapiEventOdds, &payload), Default::default());
+    let loaded = decode(Feed::OddsapiEventOdds, &payload);
+    assert_eq!((loaded.rows, odds(&loaded).len(), names(&loaded).len()), (0, 0, 0));
     let outcomes = vec![outcome("Over", "Ann Archer", 105.0, 24.5), outcome("Over", "Bea Baker", 0.0, 24.5)];
     let loaded = decode(Feed::OddsapiEventOdds, &event("Real Madrid", "New York Knicks", outcomes));
-    assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.observations.len()), (2, 2, 0));
+    assert_eq!((loaded.rows, loaded.rows_out_of_scope), (2, 2));
+    assert_eq!((odds(&loaded).len(), names(&loaded).len()), (0, 0));
 }
 #[test]
 fn a_bad_outcome_affects_no_other_outcome_and_makes_only_the_ladder_of_its_player_incomplete() {
@@ -238,4 +240,27 @@ fn a_response_without_an_event_is_rejected_unless_the_outcome_expects_none() {
             assert_eq!(loaded, Ok(Default::default()));
         }
     }
+}
+#[test]
+fn every_fetch_states_the_pair_of_an_event_also_without_quotes_and_for_other_teams() {
+    let pair = |payload: &Value| {
+        let loaded = decode(Feed::OddsapiEventOdds, payload);
+        let stated = odds_events(&loaded).into_iter();
+        let stated = stated.map(|stated| (stated.event.clone(), stated.matchup.map(|pair| pair.to_string())));
+        (stated.collect::<Vec<_>>(), odds(&loaded).len())
+    };
+    let of = |home: &str, away: &str| {
+        let mut payload = event(home, away, vec![outcome("Over", "Ann Archer", 1.91, 24.5)]);
+        payload["id"] = json!("e1");
+        payload
+    };
+    let stated = |matchup: Option<&str>| ("e1".to_owned(), matchup.map(str::to_owned));
+    let right = of("Boston Celtics", "New York Knicks");
+    assert_eq!(pair(&right), (vec![stated(Some("BOS-NYK"))], 1));
+    let mut other_market = right.clone();
+    other_market["bookmakers"][0]["markets"][0]["key"] = json!("player_assists");
+    assert_eq!(pair(&other_market), (vec![stated(Some("BOS-NYK"))], 0));
+    assert_eq!(pair(&of("Boston Celtics", "Real Madrid")), (vec![stated(None)], 0));
+    let both = json!([right, of("Los Angeles Lakers", "Utah Jazz")]);
+    assert_eq!(pair(&both), (vec![stated(Some("BOS-NYK")), stated(Some("LAL-UTA"))], 2));
 }

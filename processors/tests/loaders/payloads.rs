@@ -27,7 +27,7 @@ pub fn members(loaded: &Loaded) -> u64 {
         Observation::Injury(list) => 30 * (list.members.len() + list.not_submitted.len()),
         Observation::Roster(list) => 30 * list.members.len(),
         // They repeat what the box scores and quotes state.
-        Observation::FinalBoxScore(_) | Observation::Names(_) => 0,
+        Observation::FinalBoxScore(_) | Observation::OddsEvent(_) | Observation::Names(_) => 0,
         // A link is published to thirty teams, so each copy counts as a thirtieth of a member.
         Observation::Link(_) => 1,
     };
@@ -48,6 +48,7 @@ pick! {
     games: Game => schemas::observation::GameObservation;
     box_scores: BoxScore => schemas::observation::BoxScoreObservation;
     odds: Odds => schemas::observation::OddsObservation;
+    odds_events: OddsEvent => schemas::observation::OddsEventObservation;
     injuries: Injury => schemas::observation::InjuryObservation;
     rosters: Roster => schemas::observation::RosterObservation;
     names: Names => schemas::observation::NamesObservation;

@@ -119,7 +119,7 @@ fn a_game_of_a_known_other_team_is_out_of_scope_whatever_the_name_of_its_opponen
     let loaded = decode(Feed::NbacomSchedule, &schedule);
     assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.bad_rows.len()), (2, 1, 1));
     let loaded = decode(Feed::OddsapiEventOdds, &event("Real Madrid", "New York Knickers", vec![]));
-    assert_eq!((loaded.bad_rows.len(), loaded.observations.len()), (0, 0));
+    assert_eq!((loaded.bad_rows.len(), odds(&loaded).len(), names(&loaded).len()), (0, 0, 0));
 }
 #[test]
 fn a_game_with_an_unknown_team_makes_only_the_lists_of_its_other_team_incomplete() {

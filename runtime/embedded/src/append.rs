@@ -3,8 +3,10 @@
 //! Invariant: commits and ingests are atomic; the offsets of a partition are dense when they are written.
 //! Not here: compaction, which removes records and keeps offsets (`compaction`).
 use crate::{
+    checksum,
+    small_tables::CorruptRow,
     store::Store,
-    stored_batch::{COLUMNS, CorruptStoredBatch, SMALL_BATCH_BYTES, StoredBatch},
+    stored_batch::{COLUMNS, CorruptStoredBatch, SMALL_BATCH_BYTES, StoredBatch, StoredPartition},
     vacuum::release_free_pages,
 };
 use runtime::{Commit, RawEventRecord, RecordBatch, RuntimeError, clock};
@@ -20,8 +22,7 @@ pub fn commit(store: &mut Store, commit: Commit) -> Result<Offsets, RuntimeError
         let end_offsets = append_all(tx, batches)?;
         for (TopicPartition { topic, partition }, next) in &commit.offsets {
             let topic = topic_id(tx, topic)?;
-            tx.prepare_cached("INSERT OR REPLACE INTO committed_offset VALUES(?, ?, ?, ?)")?
-                .execute(params![commit.group, topic, partition, next])?;
+            put_committed_offset(tx, &commit.group, (topic, *partition), *next)?;
         }
         Ok(end_offsets)
     })
@@ -74,7 +75,8 @@ pub fn purge(store: &mut Store, topic: &str, below: &BTreeMap<i32, Offset>) -> R
                 let rest = divided.open(topic, *partition)?.from_offset(*below);
                 let rest = rest.map_err(|corrupt| CorruptStoredBatch::new(topic, *partition, base, &corrupt))?;
                 if !rest.is_empty() {
-                    StoredBatch::pack(&rest, appended).insert(tx, topic_id, *partition)?;
+                    let stored = StoredPartition { topic_id, topic, partition: *partition };
+                    StoredBatch::pack(&rest, appended).insert(tx, stored)?;
                 }
             }
             Ok(())
@@ -113,28 +115,60 @@ fn pack_all(records: BTreeMap<TopicPartition, RecordBatch>) -> Vec<(TopicPartiti
 fn append_all(db: &Connection, batches: Vec<(TopicPartition, StoredBatch)>) -> rusqlite::Result<Offsets> {
     let mut end_offsets = Offsets::new();
     for (partition, batch) in batches {
-        let topic = topic_id(db, partition.topic)?;
-        end_offsets.insert(partition, append(db, topic, partition.partition, batch)?);
+        let TopicPartition { topic, partition: number } = partition;
+        let stored = StoredPartition { topic_id: topic_id(db, topic)?, topic, partition: number };
+        end_offsets.insert(partition, append(db, stored, batch)?);
     }
     Ok(end_offsets)
 }
 
-fn append(db: &Connection, topic: i64, partition: i32, batch: StoredBatch) -> rusqlite::Result<Offset> {
-    let end_offset: Option<Offset> = db
-        .prepare_cached("SELECT next FROM end_offset WHERE topic = ? AND partition = ?")?
-        .query_row(params![topic, partition], |row| row.get(0))
+fn append(db: &Connection, stored: StoredPartition<'_>, batch: StoredBatch) -> rusqlite::Result<Offset> {
+    let StoredPartition { topic_id: topic, partition, .. } = stored;
+    let end_offset: Option<(Offset, Option<i64>)> = db
+        .prepare_cached("SELECT next, checksum FROM end_offset WHERE topic = ? AND partition = ?")?
+        .query_row(params![topic, partition], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let batch = batch.rebased(end_offset.unwrap_or(0));
-    batch.insert(db, topic, partition)?;
+    // After a wrong end offset, records would get offsets that others had.
+    if let Some((next, checksum)) = end_offset
+        && checksum != Some(checksum::of_end_offset(topic, partition, next))
+    {
+        return Err(CorruptRow::new("end_offset", format!("{}/{partition}", stored.topic)).into());
+    }
+    let batch = batch.rebased(end_offset.map_or(0, |(next, _)| next));
+    batch.insert(db, stored)?;
     let is_small = batch.size() < SMALL_BATCH_BYTES;
     let small_bytes = if is_small { batch.size() } else { 0 };
     db.prepare_cached(
-        "INSERT INTO end_offset(topic, partition, next, dirty, dirty_bytes, unmerged_batches, unmerged_bytes)
-         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET next = ?3, dirty = dirty + ?4, dirty_bytes = dirty_bytes + ?5,
-         unmerged_batches = unmerged_batches + ?6, unmerged_bytes = unmerged_bytes + ?7",
+        "INSERT INTO end_offset(topic, partition, next, dirty, dirty_bytes, unmerged_batches, unmerged_bytes, checksum)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE SET next = ?3, dirty = dirty + ?4, dirty_bytes = dirty_bytes + ?5,
+         unmerged_batches = unmerged_batches + ?6, unmerged_bytes = unmerged_bytes + ?7, checksum = ?8",
     )?
-    .execute(params![topic, partition, batch.next, batch.records, batch.size(), is_small, small_bytes])?;
+    .execute(params![
+        topic,
+        partition,
+        batch.next,
+        batch.records,
+        batch.size(),
+        is_small,
+        small_bytes,
+        checksum::of_end_offset(topic, partition, batch.next)
+    ])?;
     Ok(batch.next)
+}
+
+/// Stores the committed offset of a consumer group in a partition.
+pub fn put_committed_offset(
+    db: &Connection,
+    group: &str,
+    (topic, partition): (i64, i32),
+    next: Offset,
+) -> rusqlite::Result<()> {
+    let checksum = checksum::of_committed_offset(group, topic, partition, next);
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO committed_offset(consumer_group, topic, partition, next, checksum) VALUES(?, ?, ?, ?, ?)",
+    )?
+    .execute(params![group, topic, partition, next, checksum])
+    .map(|_| ())
 }
 
 /// Returns the id of a topic in the log file; adds the topic if it is new.
@@ -148,7 +182,9 @@ pub fn topic_id(db: &Connection, name: &str) -> rusqlite::Result<i64> {
     }
     let policy = topics::ALL.iter().find(|topic| topic.name == name).map(|topic| topic.policy);
     let derived = if name.ends_with(".changelog") { Policy::Compact } else { Policy::Keep };
-    db.prepare_cached("INSERT INTO topic(name, policy) VALUES(?, ?)")?
-        .execute(params![name, policy.unwrap_or(derived).name()])?;
-    Ok(db.last_insert_rowid())
+    let policy = policy.unwrap_or(derived).name();
+    let id = db.query_row("SELECT ifnull(max(id), 0) + 1 FROM topic", [], |row| row.get(0))?;
+    db.prepare_cached("INSERT INTO topic(id, name, policy, checksum) VALUES(?, ?, ?, ?)")?
+        .execute(params![id, name, policy, checksum::of_topic(id, name, policy)])?;
+    Ok(id)
 }

@@ -6,6 +6,7 @@
 use crate::{
     append, compaction,
     error::storage_error,
+    integrity::{self, IntegrityReport},
     lag_snapshot,
     maintenance::Maintenance,
     member::{EmbeddedMember, MemberLog},
@@ -60,6 +61,29 @@ impl EmbeddedLog {
     /// When there is no log, or it cannot be opened.
     pub fn open_read_only(folder: &Path) -> Result<Self, RuntimeError> {
         Store::open_read_only(folder).map(EmbeddedLog::from_store)
+    }
+    /// Examines the log in a folder: every page of the file and every row. Works although the file is damaged, and changes nothing.
+    ///
+    /// # Errors
+    /// When there is no log, or the file is not a database.
+    pub fn examine(folder: &Path) -> Result<IntegrityReport, RuntimeError> {
+        integrity::examine(&Store::open_to_examine(folder)?)
+    }
+    /// Examines the structure of the log in a folder and its small tables, in a moment; changes nothing.
+    ///
+    /// # Errors
+    /// When there is no log, or the file is damaged.
+    pub fn examine_structure(folder: &Path) -> Result<(), RuntimeError> {
+        integrity::ensure_structure(&Store::open_read_only(folder)?)
+    }
+    /// Returns the append time of the newest record batch; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn newest_append_time(&self) -> Result<Option<Timestamp>, RuntimeError> {
+        let sql = "SELECT max(appended) FROM record_batch";
+        let newest: Option<i64> = self.store.ok(self.store.db.query_row(sql, [], |row| row.get(0)))?;
+        Ok(newest.map(Timestamp))
     }
     fn from_store(store: Store) -> Self {
         EmbeddedLog { store, run_lock: None, published_version: None, maintenance: Maintenance::default() }
@@ -231,11 +255,14 @@ impl LogAdmin for EmbeddedLog {
     }
     fn acquire_run_lock(&mut self) -> Result<(), RuntimeError> {
         if self.run_lock.is_none() {
-            self.run_lock = Some(RunLock::acquire(self.store.folder())?);
+            let run_lock = RunLock::acquire(self.store.folder())?;
+            integrity::ensure_structure(&self.store)?;
+            self.run_lock = Some(run_lock);
         }
         Ok(())
     }
     fn run_maintenance(&mut self, board: &ProgressBoard) -> Result<Duration, RuntimeError> {
+        self.store.ensure_same_file()?;
         let version = self.store.data_version()?;
         if self.published_version != Some(version) {
             self.published_version = Some(version);

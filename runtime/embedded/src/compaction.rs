@@ -5,7 +5,7 @@
 //! Not here: when to compact (`maintenance`), storing small batches together (`merging`).
 use crate::{
     store::Store,
-    stored_batch::{COLUMNS, CorruptStoredBatch, SMALL_BATCH_BYTES, StoredBatch},
+    stored_batch::{COLUMNS, CorruptStoredBatch, SMALL_BATCH_BYTES, StoredBatch, StoredPartition},
 };
 use runtime::{RecordBatch, RuntimeError, record_batch::CorruptBatch};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -95,7 +95,7 @@ fn compact(tx: &Transaction<'_>, candidate: &Candidate) -> rusqlite::Result<()> 
     for batch in compacted {
         let appended = append_times.range(..=batch.base()).next_back().map_or(0, |(_, appended)| *appended);
         let stored = StoredBatch::pack(&batch, appended);
-        stored.insert(tx, *topic, *partition)?;
+        stored.insert(tx, StoredPartition { topic_id: *topic, topic: name, partition: *partition })?;
         records += i64::from(stored.records);
         size += stored.size();
     }

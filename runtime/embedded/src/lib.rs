@@ -8,8 +8,10 @@
 //! Not here: the loop of a processor (`runtime::task`), the log on Kafka (`runtime-kafka`).
 mod append;
 mod backend;
+mod checksum;
 mod compaction;
 mod error;
+mod integrity;
 mod lag_snapshot;
 mod maintenance;
 mod member;
@@ -19,13 +21,15 @@ mod replay_log;
 mod retention;
 mod run_lock;
 mod schema;
+mod small_tables;
 mod store;
 mod stored_batch;
 mod vacuum;
 
 pub use backend::EmbeddedLog;
 pub use error::missing_log;
+pub use integrity::IntegrityReport;
 pub use member::EmbeddedMember;
 pub use replay_log::ReplayLog;
-pub use run_lock::RunLock;
+pub use run_lock::{RunLock, lock_holder};
 pub use store::PartitionSize;

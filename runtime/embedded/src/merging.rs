@@ -10,7 +10,7 @@
 use crate::{
     compaction::{count_unmerged, newest_offsets, smallest_committed_offset},
     store::Store,
-    stored_batch::{COLUMNS, CorruptStoredBatch, SMALL_BATCH_BYTES, StoredBatch},
+    stored_batch::{COLUMNS, CorruptStoredBatch, SMALL_BATCH_BYTES, StoredBatch, StoredPartition},
 };
 use runtime::{RecordBatch, RuntimeError};
 use rusqlite::{Transaction, params};
@@ -170,6 +170,6 @@ fn store_as_one(tx: &Transaction<'_>, candidate: &Candidate, run: Run) -> rusqli
         "DELETE FROM record_batch WHERE topic = ? AND partition = ? AND base >= ? AND base < ?",
     )?
     .execute(params![topic, partition, base, next])?;
-    stored.insert(tx, *topic, *partition)?;
+    stored.insert(tx, StoredPartition { topic_id: *topic, topic: name, partition: *partition })?;
     Ok(stored)
 }

@@ -4,7 +4,7 @@
 //! group has not read.
 //! Not here: moving offsets; that is part of a commit (`append`).
 use crate::{
-    append::topic_id,
+    append::{put_committed_offset, topic_id},
     store::{Store, offset_row},
 };
 use runtime::{RuntimeError, subscription::Subscription};
@@ -59,8 +59,14 @@ pub fn register_group(store: &mut Store, group: &str, inputs: &[TopicInfo]) -> R
         for topic in inputs {
             let id = topic_id(tx, topic.name)?;
             for partition in 0..topic.partitions {
-                tx.prepare_cached("INSERT OR IGNORE INTO committed_offset VALUES(?, ?, ?, 0)")?
-                    .execute(params![group, id, partition])?;
+                let is_registered = tx
+                    .prepare_cached(
+                        "SELECT 1 FROM committed_offset WHERE consumer_group = ? AND topic = ? AND partition = ?",
+                    )?
+                    .exists(params![group, id, partition])?;
+                if !is_registered {
+                    put_committed_offset(tx, group, (id, partition), 0)?;
+                }
             }
         }
         Ok(())

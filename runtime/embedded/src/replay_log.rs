@@ -45,10 +45,7 @@ impl ReplayLog {
     pub fn open(folder: &Path, source: &Path) -> Result<Self, RuntimeError> {
         let source = Store::open_read_only(source)?;
         let own = EmbeddedLog::open(folder)?;
-        let store = own.store();
-        store.ok(store
-            .db
-            .execute("INSERT OR IGNORE INTO meta VALUES(?, ?)", [REPLAY_SOURCE, &source.id()?]))?;
+        own.store().put_meta_if_absent(REPLAY_SOURCE, &source.id()?)?;
         ReplayLog::new(own, source)
     }
     /// Opens both logs for reading.

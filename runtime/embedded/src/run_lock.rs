@@ -7,7 +7,7 @@ use runtime::{RuntimeError, clock};
 use std::{
     collections::BTreeSet,
     fs::{File, TryLockError},
-    io::{Read, Write},
+    io::Write,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -74,6 +74,42 @@ impl RunLock {
     }
 }
 
+/// Checks that no process runs processors on the log of a folder, because the file of the log does not exist: it was removed while the
+/// process had it open, and a new file would be a second log.
+///
+/// # Errors
+/// [`RuntimeError::Precondition`] if the lock is held.
+pub fn ensure_free(folder: &Path, log: &Path) -> Result<(), RuntimeError> {
+    match lock_holder(folder)? {
+        None => Ok(()),
+        Some(holder) => Err(RuntimeError::Precondition {
+            what: format!("creating the log {}", log.display()),
+            reason: format!(
+                "{holder} runs on a log in this folder whose file was removed; a new file would be a second log beside it"
+            ),
+            next: "stop that process, and put the file back from where it is now or from a backup".into(),
+        }),
+    }
+}
+
+/// Returns the process that holds the lock of a folder, as its file names it; `None` if no process does.
+///
+/// # Errors
+/// When the lock file cannot be read.
+pub fn lock_holder(folder: &Path) -> Result<Option<String>, RuntimeError> {
+    let path = folder.join(FILE_NAME);
+    let failed = |error: std::io::Error| storage_error(&path, error.to_string());
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(failed)?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| None).map_err(failed),
+        Err(TryLockError::WouldBlock) => Ok(Some(holder(&path))),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
 /// Returns the process that holds the lock, and since when, as far as its file names them.
 fn holder(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -86,19 +122,10 @@ fn holder(path: &Path) -> String {
 /// # Errors
 /// When the lock file cannot be read.
 pub fn active_processors(folder: &Path) -> Result<BTreeSet<String>, RuntimeError> {
-    let path = folder.join(FILE_NAME);
-    let failed = |error: std::io::Error| storage_error(&path, error.to_string());
-    let mut file = match File::open(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        file => file.map_err(failed)?,
-    };
-    match file.try_lock_shared() {
-        Ok(()) => file.unlock().map(|()| BTreeSet::new()).map_err(failed),
-        Err(TryLockError::WouldBlock) => {
-            let mut names = String::new();
-            file.read_to_string(&mut names).map_err(failed)?;
-            Ok(names.lines().filter(|line| !line.starts_with(HOLDER)).map(str::to_owned).collect())
-        }
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    if lock_holder(folder)?.is_none() {
+        return Ok(BTreeSet::new());
     }
+    let path = folder.join(FILE_NAME);
+    let names = std::fs::read_to_string(&path).map_err(|error| storage_error(&path, error.to_string()))?;
+    Ok(names.lines().filter(|line| !line.starts_with(HOLDER)).map(str::to_owned).collect())
 }

@@ -4,11 +4,12 @@
 //! extends to the end offset.
 //! Not here: its tables (`schema`), the stored form of a batch (`stored_batch`), appending (`append`), committed offsets (`offsets`), compaction (`compaction`).
 use crate::{
-    error::{missing_log, storage_error},
-    schema,
-    stored_batch::{COLUMNS, CorruptStoredBatch, FORMER_COLUMNS, StoredBatch},
+    checksum,
+    error::{file_replaced, missing_log, storage_error},
+    run_lock, schema, small_tables,
+    stored_batch::{CorruptStoredBatch, StoredBatch},
 };
-use read_only_sqlite::ChangeCheck;
+use read_only_sqlite::{ChangeCheck, FileIdentity};
 use runtime::{RecordBatch, RuntimeError};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{
@@ -22,6 +23,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 /// The write-ahead log is truncated to this many bytes when its content is in the file.
 const MAX_IDLE_WAL_BYTES: i64 = 4 << 20;
 
+/// The key in table `meta` of the id of the log.
+const LOG_ID_KEY: &str = "log_id";
 /// Prefix of the id of a log that a demo created.
 const DEMO_ID_PREFIX: &str = "demo-";
 
@@ -40,6 +43,8 @@ pub struct Store {
     path: PathBuf,
     pub db: Connection,
     change_check: ChangeCheck,
+    /// The identity of the file if it is open for writing.
+    identity: Option<FileIdentity>,
 }
 
 impl Store {
@@ -83,14 +88,25 @@ impl Store {
             db.set_prepared_statement_cache_capacity(64);
             schema::create_or_migrate(&mut db)?;
             let id = format!("{id_prefix}{:032x}", random_id(&path));
-            db.execute("INSERT OR IGNORE INTO meta VALUES('log_id', ?)", [id])?;
+            put_meta_if_absent(&db, LOG_ID_KEY, &id)?;
+            small_tables::ensure_rows(&db)?;
             Ok(db)
         };
+        if !path.exists() {
+            run_lock::ensure_free(folder, &path)?;
+        }
         let db = open().map_err(|error| failed(error.to_string()))?;
-        Ok(Store { path, db, change_check: ChangeCheck::default() })
+        let identity = FileIdentity::of(&path).map_err(|error| failed(error.to_string()))?;
+        Ok(Store { path, db, change_check: ChangeCheck::default(), identity: Some(identity) })
     }
     /// Opens the file in a folder for reading; it is never written.
     pub fn open_read_only(folder: &Path) -> Result<Store, RuntimeError> {
+        let store = Store::open_to_examine(folder)?;
+        store.ok(small_tables::ensure_rows(&store.db))?;
+        Ok(store)
+    }
+    /// Opens the file in a folder for reading, even if rows of it are damaged, to find out what is.
+    pub fn open_to_examine(folder: &Path) -> Result<Store, RuntimeError> {
         let path = folder.join("log.db");
         if !path.exists() {
             return Err(missing_log(&path));
@@ -98,7 +114,7 @@ impl Store {
         let opened = read_only_sqlite::open(&path, BUSY_TIMEOUT);
         let (db, change_check) = opened.map_err(|error| storage_error(&path, error.to_string()))?;
         db.set_prepared_statement_cache_capacity(16);
-        Ok(Store { path, db, change_check })
+        Ok(Store { path, db, change_check, identity: None })
     }
     pub fn path(&self) -> &Path {
         &self.path
@@ -106,6 +122,18 @@ impl Store {
     /// Returns the folder that contains the file.
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
+    }
+    /// Creates the error for damage of the file.
+    pub fn corrupt(&self, problem: &str) -> RuntimeError {
+        storage_error(&self.path, format!("the file is corrupt: {problem}"))
+    }
+    /// Checks that the path still names the file that is open, if it is open for writing.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Storage`] if it was removed or replaced.
+    pub fn ensure_same_file(&self) -> Result<(), RuntimeError> {
+        let same = self.identity.as_ref().map_or(Ok(()), FileIdentity::ensure_same);
+        same.map_err(|error| file_replaced(&self.path, &error))
     }
     pub fn error(&self, error: &rusqlite::Error) -> RuntimeError {
         storage_error(&self.path, error.to_string())
@@ -117,11 +145,15 @@ impl Store {
     }
     /// Returns the id of the log. It differs from the id of every other log file, and changes if the file is created again.
     pub fn id(&self) -> Result<String, RuntimeError> {
-        self.ok(self.meta("log_id"))
+        self.ok(self.meta(LOG_ID_KEY))
             .and_then(|id| id.ok_or_else(|| storage_error(&self.path, "the file contains no log id".into())))
     }
     pub fn meta(&self, key: &str) -> rusqlite::Result<Option<String>> {
         self.db.query_row("SELECT value FROM meta WHERE key = ?", [key], |row| row.get(0)).optional()
+    }
+    /// Stores a value in table `meta`, unless the key has one.
+    pub fn put_meta_if_absent(&self, key: &str, value: &str) -> Result<(), RuntimeError> {
+        self.ok(put_meta_if_absent(&self.db, key, value))
     }
     /// Returns a number that changes when a different connection has committed.
     pub fn data_version(&self) -> Result<i64, RuntimeError> {
@@ -132,14 +164,14 @@ impl Store {
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, RuntimeError> {
-        let transaction = || {
-            let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = work(&tx)?;
-            tx.commit()?;
-            Ok(result)
-        };
-        let result: rusqlite::Result<T> = transaction();
-        result.map_err(|error| self.error(&error))
+        let (path, identity) = (&self.path, &self.identity);
+        let failed = |error: rusqlite::Error| storage_error(path, error.to_string());
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let result = work(&tx).map_err(failed)?;
+        let same = identity.as_ref().map_or(Ok(()), FileIdentity::ensure_same);
+        same.map_err(|error| file_replaced(path, &error))?;
+        tx.commit().map_err(failed)?;
+        Ok(result)
     }
     /// Reads the records from an offset on, in batches of about `max_bytes` in total; returns at least one batch if any record is left.
     pub fn read(
@@ -181,8 +213,8 @@ impl Store {
             .query_row(params![topic, partition], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((topic, end_offset)) = found else { return Ok((Vec::new(), true, 0)) };
-        // A file that is open for reading only may have the former version, until another process migrates it.
-        let columns = if schema::has_compression(&tx)? { COLUMNS } else { FORMER_COLUMNS };
+        // A file that is open for reading only may have a former version, until another process migrates it.
+        let columns = schema::batch_columns(&tx)?;
         let mut statement = tx.prepare_cached(&format!(
             "SELECT {columns} FROM record_batch WHERE topic = ?1 AND partition = ?2 AND base >=
                  ifnull((SELECT max(base) FROM record_batch WHERE topic = ?1 AND partition = ?2 AND base <= ?3), 0)
@@ -225,6 +257,14 @@ impl Store {
         };
         self.ok(read())
     }
+}
+
+fn put_meta_if_absent(db: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    db.execute(
+        "INSERT OR IGNORE INTO meta(key, value, checksum) VALUES(?, ?, ?)",
+        params![key, value, checksum::of_meta(key, value)],
+    )
+    .map(|_| ())
 }
 
 /// Parses the topic name and the partition in the first two columns of a row.

@@ -1,9 +1,11 @@
 //! A record batch in the form in which the log's SQLite file stores it: compressed, if that makes it smaller.
 //!
-//! Invariant: opening a stored batch returns the bytes that were packed, or an error; a zstd frame has a checksum.
+//! Invariant: opening a stored batch returns the bytes that were packed, or an error; every batch of the file has a checksum, which every
+//! read verifies.
 //! Not here: which batches are stored together (`append`, `merging`, `compaction`).
+use crate::checksum::{self, BatchHeader};
 use runtime::{RecordBatch, record_batch::CorruptBatch};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, params, types::ValueRef};
 use topics::Offset;
 use zstd::{
     bulk::{Compressor, decompress},
@@ -22,9 +24,10 @@ const MAX_BATCH_BYTES: usize = 1 << 30;
 pub const SMALL_BATCH_BYTES: i64 = 512 << 10;
 
 /// The columns of a stored batch, as [`StoredBatch::from_row`] reads them.
-pub const COLUMNS: &str = "base, next, records, bytes, appended, uncompressed";
-/// The same columns in a file of the former version.
-pub const FORMER_COLUMNS: &str = "base, next, records, bytes, appended, NULL";
+pub const COLUMNS: &str = "base, next, records, bytes, appended, uncompressed, checksum";
+/// The same columns in a file of a former version, which has no checksums, and before that had no compression.
+pub const COLUMNS_WITHOUT_CHECKSUM: &str = "base, next, records, bytes, appended, uncompressed, 'none'";
+pub const COLUMNS_WITHOUT_COMPRESSION: &str = "base, next, records, bytes, appended, NULL, 'none'";
 
 /// A row of table `record_batch`.
 pub struct StoredBatch {
@@ -34,6 +37,27 @@ pub struct StoredBatch {
     pub appended: i64,
     bytes: Vec<u8>,
     uncompressed: Option<i64>,
+    checksum: BatchChecksum,
+}
+
+/// What is known about the checksum of a batch.
+enum BatchChecksum {
+    /// The batch is not in the file yet. Its bytes have this checksum; that of the row also covers offsets, which may still change.
+    OfBytes(u32),
+    /// The row has this checksum.
+    OfRow(i64),
+    /// The row has no checksum although the file has checksums.
+    Absent,
+    /// The file has a former version, which has no checksums.
+    FormerFile,
+}
+
+/// The partition of a stored batch: id and name of the topic, and the number of the partition.
+#[derive(Clone, Copy)]
+pub struct StoredPartition<'a> {
+    pub topic_id: i64,
+    pub topic: &'a str,
+    pub partition: i32,
 }
 
 /// Error: a stored batch cannot be read.
@@ -48,6 +72,9 @@ pub struct CorruptStoredBatch {
 impl CorruptStoredBatch {
     pub fn new(topic: &str, partition: i32, offset: Offset, corrupt: &CorruptBatch) -> Self {
         CorruptStoredBatch { topic: topic.to_owned(), partition, offset, reason: corrupt.to_string() }
+    }
+    fn with_reason(topic: &str, partition: i32, offset: Offset, reason: &str) -> Self {
+        CorruptStoredBatch { topic: topic.to_owned(), partition, offset, reason: reason.to_owned() }
     }
 }
 /// Passes the error through a SQL transaction, which it rolls back.
@@ -67,12 +94,14 @@ impl StoredBatch {
             None
         };
         let uncompressed = compressed.is_some().then_some(plain.len() as i64);
+        let bytes = compressed.unwrap_or_else(|| plain.to_vec());
         StoredBatch {
             base: batch.base(),
             next: batch.next(),
             records: batch.len(),
             appended,
-            bytes: compressed.unwrap_or_else(|| plain.to_vec()),
+            checksum: BatchChecksum::OfBytes(checksum::of_bytes(&bytes)),
+            bytes,
             uncompressed,
         }
     }
@@ -89,14 +118,47 @@ impl StoredBatch {
             bytes: row.get(3)?,
             appended: row.get(4)?,
             uncompressed: row.get(5)?,
+            checksum: match row.get_ref(6)? {
+                ValueRef::Integer(checksum) => BatchChecksum::OfRow(checksum),
+                ValueRef::Null => BatchChecksum::Absent,
+                _ => BatchChecksum::FormerFile,
+            },
         })
+    }
+    /// Returns the number of bytes in the file.
+    pub fn stored_bytes(&self) -> u64 {
+        self.bytes.len() as u64
     }
     /// Returns the number of uncompressed bytes.
     pub fn size(&self) -> i64 {
         self.uncompressed.unwrap_or(self.bytes.len() as i64)
     }
+    /// Returns the checksum of the row, given that of its bytes.
+    fn row_checksum(&self, topic: &str, partition: i32, of_bytes: u32) -> i64 {
+        let StoredBatch { base, next, records, uncompressed, .. } = *self;
+        let header = BatchHeader { topic, partition, base, next, records, uncompressed };
+        checksum::of_batch(&header, of_bytes)
+    }
+    /// Checks that the row is the one that was stored.
+    fn verify(&self, topic: &str, partition: i32) -> Result<(), CorruptStoredBatch> {
+        let reason = match self.checksum {
+            BatchChecksum::OfBytes(_) | BatchChecksum::FormerFile => return Ok(()),
+            BatchChecksum::Absent => "it has no checksum",
+            BatchChecksum::OfRow(stored) => {
+                if self.row_checksum(topic, partition, checksum::of_bytes(&self.bytes)) == stored {
+                    return Ok(());
+                }
+                "its checksum does not match"
+            }
+        };
+        Err(CorruptStoredBatch::with_reason(topic, partition, self.base, reason))
+    }
     /// Returns the record batch.
+    ///
+    /// # Errors
+    /// If the row is not the one that was stored.
     pub fn open(self, topic: &str, partition: i32) -> Result<RecordBatch, CorruptStoredBatch> {
+        self.verify(topic, partition)?;
         let StoredBatch { base, next, records, bytes, uncompressed, .. } = self;
         let plain = match uncompressed {
             None => bytes,
@@ -109,13 +171,26 @@ impl StoredBatch {
         };
         Ok(RecordBatch::from_parts(base, next, records, plain))
     }
-    pub fn insert(&self, db: &Connection, topic: i64, partition: i32) -> rusqlite::Result<()> {
-        let StoredBatch { base, next, records, appended, bytes, uncompressed } = self;
+    /// Returns the checksum that the row has or will have in the file.
+    pub fn checksum(&self, topic: &str, partition: i32) -> i64 {
+        match self.checksum {
+            BatchChecksum::OfRow(stored) => stored,
+            BatchChecksum::OfBytes(of_bytes) => self.row_checksum(topic, partition, of_bytes),
+            _ => self.row_checksum(topic, partition, checksum::of_bytes(&self.bytes)),
+        }
+    }
+    pub fn insert(
+        &self,
+        db: &Connection,
+        StoredPartition { topic_id, topic, partition }: StoredPartition<'_>,
+    ) -> rusqlite::Result<()> {
+        let checksum = self.checksum(topic, partition);
+        let StoredBatch { base, next, records, appended, bytes, uncompressed, .. } = self;
         db.prepare_cached(
-            "INSERT INTO record_batch(topic, partition, base, next, records, bytes, appended, uncompressed)
-             VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO record_batch(topic, partition, base, next, records, bytes, appended, uncompressed, checksum)
+             VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
-        .execute(params![topic, partition, base, next, records, bytes, appended, uncompressed])
+        .execute(params![topic_id, partition, base, next, records, bytes, appended, uncompressed, checksum])
         .map(|_| ())
     }
 }

@@ -199,7 +199,10 @@ fn a_file_of_the_former_version_is_read_and_continued() {
     let mut reader = EmbeddedLog::open_read_only(folder.path()).unwrap();
     assert_eq!(read(&mut reader, TABLE, 0, usize::MAX), expected);
 
+    assert!(EmbeddedLog::examine(folder.path()).unwrap().has_no_checksums);
     let mut log = EmbeddedLog::open(folder.path()).unwrap();
+    let report = EmbeddedLog::examine(folder.path()).unwrap();
+    assert!(!report.has_no_checksums && report.problems.is_empty(), "{report:?}");
     assert_eq!(log.id().unwrap(), "the id of the file");
     assert_eq!(read(&mut log, TABLE, 0, usize::MAX), expected);
     append(&mut log, TABLE, &[(1, Some((1, 5_000)))]);
@@ -236,6 +239,64 @@ fn a_corrupt_compressed_batch_is_reported_with_topic_partition_and_offset_and_st
     is_named(log.merge_one(Some(2)).unwrap_err().to_string());
     assert_eq!(count(), 3);
     assert_eq!(read(&mut log, TABLE, 4, usize::MAX).len(), 2, "the batch that follows is readable");
+}
+
+#[test]
+fn every_changed_row_is_named_by_an_examination_and_by_the_next_command() {
+    for (sql, name) in [
+        ("UPDATE meta SET value = value || 'x'", "log_id of table meta"),
+        ("UPDATE topic SET name = 'core.games.v7'", "core.games.v7 of table topic"),
+        ("UPDATE end_offset SET next = next + 1", "of table end_offset"),
+        ("UPDATE committed_offset SET next = next + 1 WHERE partition = 0", "of table committed_offset"),
+        ("UPDATE record_batch SET base = base + 1 WHERE base = 2", "at offset 3 is corrupt"),
+        ("UPDATE record_batch SET records = records + 1 WHERE base = 2", "at offset 2 is corrupt"),
+        ("UPDATE record_batch SET checksum = NULL WHERE base = 2", "it has no checksum"),
+    ] {
+        let folder = tempdir().unwrap();
+        let mut log = EmbeddedLog::open(folder.path()).unwrap();
+        log.register_group(GROUP, &[GAMES.info]).unwrap();
+        for _ in 0..3 {
+            append(&mut log, TABLE, &[(1, Some((7, 1_000))), (2, Some((8, 1_000)))]);
+        }
+        drop(log);
+        assert!(EmbeddedLog::examine(folder.path()).unwrap().problems.is_empty());
+        database(folder.path()).execute_batch(sql).unwrap();
+        let report = EmbeddedLog::examine(folder.path()).unwrap();
+        assert!(report.problems.iter().any(|problem| problem.contains(name)), "{sql}: {report:?}");
+        let read = EmbeddedLog::open(folder.path()).and_then(|mut log| log.read(TABLE, 0, usize::MAX));
+        assert!(read.unwrap_err().to_string().contains(name), "{sql}");
+    }
+}
+
+#[test]
+fn a_missing_batch_of_a_stream_is_found_before_processors_run() {
+    let folder = tempdir().unwrap();
+    let mut log = EmbeddedLog::open(folder.path()).unwrap();
+    for _ in 0..3 {
+        append(&mut log, STREAM, &[(1, Some((7, 1_000)))]);
+    }
+    log.acquire_run_lock().unwrap();
+    drop(log);
+    database(folder.path()).execute("DELETE FROM record_batch WHERE base = 1", []).unwrap();
+    let mut log = EmbeddedLog::open(folder.path()).unwrap();
+    let refused = log.acquire_run_lock().unwrap_err().to_string();
+    assert!(refused.contains("1 record batches overlap or are missing"), "{refused}");
+}
+
+#[test]
+fn a_file_that_is_removed_or_replaced_is_not_written_any_more() {
+    let folder = tempdir().unwrap();
+    let mut log = EmbeddedLog::open(folder.path()).unwrap();
+    append(&mut log, TABLE, &[(1, None)]);
+    let path = folder.path().join("log.db");
+    std::fs::rename(&path, folder.path().join("moved")).unwrap();
+    let mut commit = Commit::default();
+    commit.append(TABLE, "key", None);
+    let refused = log.append(commit).unwrap_err().to_string();
+    assert!(refused.contains("log.db was removed while this process had it open"), "{refused}");
+    std::fs::write(&path, "").unwrap();
+    let refused = log.run_maintenance(&ProgressBoard::default()).unwrap_err().to_string();
+    assert!(refused.contains("log.db was replaced by another file"), "{refused}");
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl KafkaLog {
         let group_metadata = client.group_metadata()?.ok_or_else(|| RuntimeError::Precondition {
             what: format!("committing the offsets of {group}"),
             reason: "the Kafka client has no metadata of this group".into(),
-            next: "run `fastbreak check`".into(),
+            next: "run `fastbreak doctor`".into(),
         })?;
         Ok(Some(OffsetsToCommit { offsets: list, group_metadata: Arc::new(group_metadata) }))
     }

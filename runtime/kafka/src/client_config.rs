@@ -6,6 +6,7 @@ use crate::{context::Context, error::client_not_created};
 use rdkafka::{ClientConfig, config::FromClientConfigAndContext};
 use runtime::RuntimeError;
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+use topics::spec::MAX_RECORD_BYTES;
 
 const DEFAULT_TRANSACTION_TIMEOUT_MS: u64 = 10_000;
 const DEFAULT_SESSION_TIMEOUT_MS: u64 = 10_000;
@@ -214,7 +215,7 @@ impl KafkaConfig {
             // A record that is not delivered fails its transaction, so successful deliveries need no report.
             ("delivery.report.only.error", "true"),
             ("queue.buffering.max.messages", "1000000"),
-            ("message.max.bytes", "16777216"),
+            ("message.max.bytes", &MAX_RECORD_BYTES.to_string()),
             ("compression.type", "zstd"),
             ("batch.size", "1048576"),
         ]);

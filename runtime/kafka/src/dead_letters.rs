@@ -1,7 +1,8 @@
 //! Converts dead letters to records of a dead-letter queue, and such records to dead letters.
 //!
 //! Invariant: a dead-letter queue contains only dead letters; a record without their headers is an error. A record has the key of its
-//! original record, byte for byte if the original can still be read.
+//! original record, byte for byte if the original can still be read, and up to [`MAX_KEY_BYTES`]; so every dead letter is within the limit
+//! of a record.
 //! Not here: the headers (`dlq_headers`), reading original records (`original_record`).
 use crate::{
     client_config::KafkaConfig,
@@ -19,6 +20,9 @@ use runtime::{DeadLetterRecord, RuntimeError, engine::dlq_topic};
 use schemas::raw::DeadLetter;
 use std::collections::{BTreeMap, BTreeSet};
 use topics::{Offset, TopicPartition};
+
+/// The number of bytes of a key that are kept. With the original bytes and headers, the record is then below the limit of a record.
+const MAX_KEY_BYTES: usize = 512 << 10;
 
 /// A dead letter in the form in which it is written to Kafka.
 #[derive(Clone, Debug)]
@@ -38,12 +42,9 @@ impl DlqRecord {
     ) -> Self {
         let headers = to_headers(&dead_letter, original_record, with_connect_headers);
         let original_key = original_record.and_then(|original_record| original_record.key.clone());
-        DlqRecord {
-            partition,
-            key: original_key.unwrap_or_else(|| dead_letter.key.into_bytes()),
-            value: dead_letter.value,
-            headers,
-        }
+        let mut key = original_key.unwrap_or_else(|| dead_letter.key.into_bytes());
+        key.truncate(MAX_KEY_BYTES);
+        DlqRecord { partition, key, value: dead_letter.value, headers }
     }
 }
 

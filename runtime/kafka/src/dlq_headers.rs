@@ -15,6 +15,8 @@ use crate::original_record::OriginalRecord;
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 use schemas::raw::{DeadLetter, RejectCode};
 
+/// Headers of the original record are copied up to this size in total; the others are left out.
+const MAX_COPIED_BYTES: usize = 256 << 10;
 /// The prefix of our own headers.
 const PREFIX: &str = "dlq.";
 
@@ -38,9 +40,11 @@ pub fn to_headers(
         headers = headers.insert(Header { key, value: Some(value.as_str()) });
     }
     let original_headers = original_record.and_then(|original_record| original_record.headers.as_ref());
+    let mut copied_bytes = 0;
     for header in original_headers.into_iter().flat_map(OwnedHeaders::iter) {
         let is_written = written.iter().any(|(key, _)| *key == header.key);
-        if !is_written && !header.key.starts_with(PREFIX) {
+        copied_bytes += header.key.len() + header.value.map_or(0, <[u8]>::len);
+        if !is_written && !header.key.starts_with(PREFIX) && copied_bytes <= MAX_COPIED_BYTES {
             headers = headers.insert(header);
         }
     }

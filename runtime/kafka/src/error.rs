@@ -101,7 +101,7 @@ fn access_remediation(code: Code) -> Option<&'static str> {
         | Code::GroupAuthorizationFailed
         | Code::ClusterAuthorizationFailed
         | Code::TransactionalIdAuthorizationFailed => Some(
-            "give this user the rights that docs/kafka-client-config.md lists; `fastbreak check` reports missing rights, except Write on topics",
+            "give this user the rights that docs/kafka-client-config.md lists; `fastbreak doctor` reports missing rights, except Write on topics",
         ),
         _ => None,
     }
@@ -127,7 +127,7 @@ fn configuration_remediation(code: Code) -> Option<&'static str> {
         | Code::InvalidSessionTimeout
         | Code::InvalidGroupId
         | Code::GroupMaxSizeReached => Some(
-            "the brokers reject a setting: `fastbreak config show --origin` shows where it is set; change it there, then run `fastbreak check`",
+            "the brokers reject a setting: `fastbreak config show --origin` shows where it is set; change it there, then run `fastbreak doctor`",
         ),
         Code::InconsistentGroupProtocol => Some(
             "a consumer with a different assignor is in this processor's group: stop that consumer (`kafka-consumer-groups.sh --describe --members --group …` lists it)",

@@ -8,6 +8,7 @@
 use crate::{
     cluster::{KafkaCluster, READ_ONLY_GROUP},
     lag_probe::LagProbe,
+    restore::streams_without_start,
     topic_partition::PhysicalPartition,
 };
 use runtime::{
@@ -82,8 +83,15 @@ fn sample_offsets(
     let mut sample = Vec::new();
     for subscription in subscriptions {
         let committed = cluster.committed_input_offsets(subscription)?;
+        let inputs: Vec<TopicPartition> = subscription
+            .input_partitions()
+            .map(|(_, partition)| partition)
+            .filter(|partition| log_start_offsets.contains_key(partition))
+            .collect();
+        let without_start = streams_without_start(cluster, subscription, &inputs, &committed)?;
         let partitions = subscription.input_partitions().map(|(topic, partition)| PartitionProgress {
             committed: committed.get(&partition).copied(),
+            is_start_deleted: without_start.contains_key(&partition),
             log_start_offset: log_start_offsets.get(&partition).copied().unwrap_or(0),
             end_offset: end_offsets.get(&partition).copied().unwrap_or(0),
             ..PartitionProgress::empty(topic, partition.partition)

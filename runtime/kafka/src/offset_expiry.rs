@@ -5,7 +5,7 @@
 //! once; parked records stay counted as long as they are in the changelog.
 //! Invariant: only one compensating entry is appended, even if several instances start at the same time, and none is appended while the
 //! group has a committed offset or a member.
-//! Not here: committed offsets below the log start offset (`restore`).
+//! Not here: committed offsets below the log start offset, and a first read above offset 0 (`restore`).
 use crate::{
     client_config::LEDGER_RESET_INSTANCE,
     cluster::KafkaCluster,
@@ -83,6 +83,14 @@ fn compensating_entry(
         rows_repeated: -total.rows_repeated,
     };
     Ok(Some(entry).filter(|entry| is_expired && entry.read != 0))
+}
+
+/// Returns true if the ledger shows that the subscription's group has read records, whether or not its committed offsets still exist.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn has_ledger_entries(cluster: &KafkaCluster, subscription: &Subscription) -> Result<bool, RuntimeError> {
+    Ok(ledger_total(cluster, subscription)?.is_some())
 }
 
 /// Returns true if the processor has a changelog, and records were written to it since its topic was created.

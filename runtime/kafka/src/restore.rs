@@ -1,8 +1,9 @@
 //! Reads the content from which a partition's state is restored: changelog, input tables, committed offsets.
 //!
-//! Invariant: changelog and input tables are read to their current end; the offsets of the restored state are the committed offsets.
+//! Invariant: changelog and input tables are read to their current end; the offsets of the restored state are the committed offsets. No
+//! stream is read for the first time after records at its start were deleted.
 //! Not here: the check whether state in memory is still current (`member`), the reading of partitions (`partition_reader`).
-use crate::cluster::KafkaCluster;
+use crate::{cluster::KafkaCluster, offset_expiry::has_ledger_entries};
 use runtime::{Restored, RuntimeError, engine::changelog_topic, subscription::Subscription};
 use std::collections::BTreeMap;
 use topics::{Offset, Offsets, Policy, TopicPartition};
@@ -39,6 +40,60 @@ pub fn restore_partition(
         }
     }
     Ok(restored)
+}
+
+/// Returns the streams of a partition number of which the group has no committed offset, although their first records were deleted, with
+/// their log start offsets. No such stream counts if the committed offsets of the whole group have expired: its ledger entries show that it
+/// has read before.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn streams_without_start(
+    cluster: &KafkaCluster,
+    subscription: &Subscription,
+    partitions: &[TopicPartition],
+    committed: &Offsets,
+) -> Result<Offsets, RuntimeError> {
+    let is_stream = |partition: &&TopicPartition| {
+        let topic = subscription.inputs.iter().find(|topic| topic.name == partition.topic);
+        topic.is_some_and(|topic| topic.policy != Policy::Compact)
+    };
+    let unread = partitions.iter().filter(is_stream).filter(|partition| !committed.contains_key(*partition));
+    let mut starts = cluster.log_start_offsets(&unread.copied().collect::<Vec<_>>())?;
+    starts.retain(|_, start| *start > 0);
+    if starts.is_empty() || !cluster.committed_input_offsets(subscription)?.is_empty() {
+        return Ok(starts);
+    }
+    Ok(if has_ledger_entries(cluster, subscription)? { Offsets::new() } else { starts })
+}
+
+/// Checks that no stream is read for the first time after records at its start were deleted.
+///
+/// # Errors
+/// `RuntimeError::Storage` with the stream and the way to read what is left; when the log cannot be read.
+pub fn ensure_streams_have_start(
+    cluster: &KafkaCluster,
+    subscription: &Subscription,
+    partition: i32,
+    committed: &Offsets,
+) -> Result<(), RuntimeError> {
+    let inputs = subscription.inputs.iter().map(|topic| TopicPartition::new(topic.name, partition));
+    let streams = streams_without_start(cluster, subscription, &inputs.collect::<Vec<_>>(), committed)?;
+    let Some((stream, start)) = streams.first_key_value() else { return Ok(()) };
+    let config = cluster.config();
+    Err(RuntimeError::Storage {
+        path: config.brokers.clone(),
+        reason: format!(
+            "{}: records of {} below offset {start} were deleted before they were read",
+            subscription.name,
+            config.physical(*stream)
+        ),
+        next: format!(
+            "`fastbreak lag` shows the affected partitions; docs/kafka-outages.md describes how to derive the records again and to let \
+             the group {} begin at the first record that is left",
+            config.group(&subscription.group)
+        ),
+    })
 }
 
 /// Moves committed offsets past a commit marker that retention has deleted. A committed offset is the offset after the last processed

@@ -12,8 +12,8 @@ use topics::{Topic, TopicInfo};
 /// The reason why a record cannot be decoded.
 pub struct Unreadable {
     pub reason: String,
-    /// True if the bytes can never be decoded, because they are not an event of any schema. False if a different setting (such as another
-    /// schema registry) may make them readable.
+    /// True if the bytes are not an event of any schema that this process can know. False if the schema registry, which could tell, does not
+    /// answer.
     pub is_foreign: bool,
 }
 impl Unreadable {
@@ -23,8 +23,7 @@ impl Unreadable {
 }
 impl From<WireError> for Unreadable {
     fn from(error: WireError) -> Self {
-        let is_foreign = matches!(error, WireError::Framing { .. } | WireError::Body { .. });
-        Unreadable { reason: error.to_string(), is_foreign }
+        Unreadable { is_foreign: error.is_foreign(), reason: error.to_string() }
     }
 }
 

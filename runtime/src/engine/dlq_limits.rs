@@ -1,9 +1,10 @@
 //! DLQ limits: stop a processor if too many records of its input are unusable, before it commits all of them to its dead-letter queue.
 //!
 //! Invariant: per partition, the committed records never contain more unusable records in a row, or a higher ratio of unusable records
-//! among the newest ones, than the limits allow. Each assignment starts counting from zero.
+//! among the newest ones, than the limits allow, except records that an operator has accepted. Each assignment starts counting from zero.
 //! Not here: which record is unusable (the processor decides).
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
+use topics::{Offset, Offsets, TopicPartition};
 
 /// The ratio of unusable records is computed over at most this many of the newest records of a partition.
 const WINDOW_RECORDS: usize = 1000;
@@ -21,6 +22,25 @@ pub struct DlqLimits {
 impl Default for DlqLimits {
     fn default() -> Self {
         DlqLimits { consecutive: 100, ratio: 0.5 }
+    }
+}
+
+impl DlqLimits {
+    /// No limits: any number of records may be unusable.
+    pub const OFF: DlqLimits = DlqLimits { consecutive: 0, ratio: 1.0 };
+}
+
+/// Records that an operator has accepted, usable or not: they do not count for the DLQ limits. Of each partition, these are the records
+/// below an offset.
+#[derive(Clone, Debug, Default)]
+pub struct AcceptedRecords(Arc<Offsets>);
+impl AcceptedRecords {
+    /// Accepts the records below these offsets.
+    pub fn below(offsets: Offsets) -> AcceptedRecords {
+        AcceptedRecords(Arc::new(offsets))
+    }
+    pub fn contains(&self, partition: TopicPartition, offset: Offset) -> bool {
+        self.0.get(&partition).is_some_and(|end| offset < *end)
     }
 }
 
@@ -56,7 +76,9 @@ impl RejectWindow {
 mod tests {
     use crate::{
         ProcessorNode, RecordBatch, RuntimeError,
-        engine::{DlqLimits, ProcessorOutput, RowCounts, StatelessNode, StatelessProcessor, stream},
+        engine::{
+            AcceptedRecords, DlqLimits, ProcessorOutput, RowCounts, StatelessNode, StatelessProcessor, stream,
+        },
     };
     use proptest::prelude::*;
     use schemas::{
@@ -148,7 +170,7 @@ mod tests {
         assert!(row.value.is_empty(), "a bad row has its own bytes");
     }
     #[test]
-    fn bytes_that_are_not_an_event_are_dead_letters_and_an_unknown_schema_stops() {
+    fn bytes_that_are_not_an_event_and_records_of_an_unknown_schema_are_dead_letters() {
         let mut record_batch = RecordBatch::at(0);
         let known = event(0, "good");
         let cut = &known[..known.len() - 3];
@@ -156,31 +178,51 @@ mod tests {
         record_batch.push("1", Some(b"hello"));
         record_batch.push("2", Some(cut));
         record_batch.push("3", None);
+        let mut unknown = known.clone();
+        unknown[1..5].copy_from_slice(&[9, 9, 9, 9]);
+        record_batch.push("4", Some(&unknown));
         let mut picky = node(DlqLimits::default());
         picky.process(RAW, &record_batch).unwrap();
         let commit = picky.take_commit().unwrap();
         let dead_letters = &commit.dead_letters[&TopicPartition::new("picky.dlq", 0)];
         let values: Vec<&[u8]> =
             dead_letters.iter().map(|dead_letter| dead_letter.value.as_slice()).collect();
-        assert_eq!(values, [b"hello", cut, b""]);
+        assert_eq!(values, [&b"hello"[..], cut, b"", unknown.as_slice()]);
         assert!(
             dead_letters
                 .iter()
                 .all(|dead_letter| dead_letter.code == RejectCode::BadEnvelope && dead_letter.raw.is_none())
         );
-
-        let mut unknown = known;
-        unknown[1..5].copy_from_slice(&[9, 9, 9, 9]);
-        let mut record_batch = RecordBatch::at(4);
-        record_batch.push("4", Some(&unknown));
-        let error = picky.process(RAW, &record_batch).unwrap_err().to_string();
-        assert!(error.contains("raw.schedules.v1") && error.contains("registry"), "{error}");
+        let reason = &dead_letters[3].reason;
+        assert!(reason.contains("schema id 151587081") && reason.contains("--registry"), "{reason}");
+    }
+    #[test]
+    fn accepted_records_do_not_count_and_later_ones_do() {
+        let mut node = node(DlqLimits { consecutive: 2, ratio: 0.5 });
+        node.accept_records(AcceptedRecords::below([(RAW, 300)].into()));
+        let (dead_letters, error) = run(&mut node, &[vec!["bad"; 302]]);
+        assert!(error.is_none());
+        assert_eq!(dead_letters.len(), 302);
+        let mut batch = record_batch(302, &["bad"]);
+        assert!(node.process(RAW, &batch).is_err());
+        batch = record_batch(302, &["good"]);
+        let other = TopicPartition::new(RAW.topic, 1);
+        assert!(node.process(other, &batch).is_ok());
+        assert!(
+            node.process(other, &record_batch(0, &["bad"; 3])).is_err(),
+            "no record of this partition is accepted"
+        );
     }
     #[test]
     fn the_error_names_the_offset_the_limit_and_a_sample() {
         let (_, error) = run(&mut node(DlqLimits { consecutive: 2, ratio: 1.0 }), &[vec!["bad"; 3]]);
         let text = error.unwrap().to_string();
-        for part in ["raw.schedules.v1/0 offset 2", "more than 2 records in a row", "2 is bad", "next: "] {
+        for part in [
+            "raw.schedules.v1/0 offset 2",
+            "more than 2 records in a row",
+            "2 is bad",
+            "--accept-dead-letters picky",
+        ] {
             assert!(text.contains(part), "{text}");
         }
     }

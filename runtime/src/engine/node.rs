@@ -4,7 +4,7 @@
 //! Invariant: every record processed is counted exactly once in the ledger entry of the next commit, as applied, unchanged, parked or
 //! rejected.
 //! Not here: the two implementations (`stateless`, `materialized_view`), the loop that calls them (`task`).
-use super::DlqLimits;
+use super::{AcceptedRecords, DlqLimits};
 use crate::{
     commit::{Commit, Restored},
     error::RuntimeError,
@@ -60,6 +60,8 @@ pub trait ProcessorNode: Send {
     fn kind(&self) -> ProcessorKind;
     /// Sets the DLQ limits. By default this does nothing, because a materialized view rejects no records.
     fn set_dlq_limits(&mut self, _: DlqLimits) {}
+    /// Sets the records that do not count for the DLQ limits. By default this does nothing.
+    fn accept_records(&mut self, _: AcceptedRecords) {}
     /// Restores the state of an assigned partition.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 use super::{
     codec::{Input, Output, Unreadable},
     derived_topics::dlq_topic,
-    dlq_limits::{DlqLimits, RejectWindow},
+    dlq_limits::{AcceptedRecords, DlqLimits, RejectWindow},
     ledger::append_ledger_entry,
     node::{ProcessorKind, ProcessorNode},
 };
@@ -98,6 +98,7 @@ pub struct StatelessNode<P: StatelessProcessor> {
     entry: LedgerEntry,
     encode_buffer: Vec<u8>,
     dlq_limits: DlqLimits,
+    accepted: AcceptedRecords,
     reject_windows: BTreeMap<TopicPartition, RejectWindow>,
 }
 
@@ -121,6 +122,7 @@ where
             entry: LedgerEntry::default(),
             encode_buffer: Vec::new(),
             dlq_limits: DlqLimits::default(),
+            accepted: AcceptedRecords::default(),
             reject_windows: BTreeMap::new(),
         }
     }
@@ -167,6 +169,9 @@ where
         record: &Record<'_>,
         output: &ProcessorOutput<P::Out>,
     ) -> Result<(), RuntimeError> {
+        if self.accepted.contains(partition, record.offset) {
+            return Ok(());
+        }
         let reject_window = self.reject_windows.entry(partition).or_default();
         let Some(limit) = reject_window.count(&self.dlq_limits, output.is_unusable()) else { return Ok(()) };
         let sample =
@@ -253,6 +258,9 @@ where
     }
     fn set_dlq_limits(&mut self, dlq_limits: DlqLimits) {
         self.dlq_limits = dlq_limits;
+    }
+    fn accept_records(&mut self, accepted: AcceptedRecords) {
+        self.accepted = accepted;
     }
     fn assign(&mut self, _: i32, _: Restored) -> Result<(), RuntimeError> {
         Ok(())

@@ -9,8 +9,8 @@ use super::status::{CatchUp, Lag, Status, Trend};
 /// Length of the window in milliseconds. A backlog that is not shrinking must last this long before the status is stalled or falling
 /// behind.
 pub const WINDOW_MS: i64 = 60_000;
-/// While the oldest unread record is younger than this many milliseconds, the processor counts as keeping up, because a micro-batch may be
-/// in progress.
+/// While the oldest unread record is younger than this many milliseconds, in addition to the time for which the processor collects records,
+/// the processor counts as keeping up, because a micro-batch may be in progress.
 const GRACE_MS: i64 = 10_000;
 /// Trends and rates are computed from the samples of this many milliseconds at the end of the window.
 const RECENT_MS: i64 = 30_000;
@@ -46,8 +46,9 @@ impl Sample {
     }
 }
 
-/// Assesses the samples of a window, oldest first.
-pub fn assess(samples: &[Sample], has_active_members: bool) -> Lag {
+/// Assesses the samples of a window, oldest first. `collect_ms` is how long the processor collects records before it commits them, in
+/// milliseconds: records that wait for this are no backlog.
+pub fn assess(samples: &[Sample], has_active_members: bool, collect_ms: i64) -> Lag {
     let Some((now, first)) = samples.last().zip(samples.first()) else {
         return Lag {
             status: Status::Unknown,
@@ -70,7 +71,9 @@ pub fn assess(samples: &[Sample], has_active_members: bool) -> Lag {
     let start = samples.iter().rposition(|sample| sample.behind == 0).map_or(0, |index| index + 1);
     let backlog = &samples[start..];
     let trend = if now.behind == 0 { Trend::Steady } else { trend(backlog) };
-    let (status, reason) = Assessment { samples, backlog, now }.status(has_active_members);
+    let (status, reason) =
+        Assessment { samples, backlog, now, grace_ms: GRACE_MS.saturating_add(collect_ms) }
+            .status(has_active_members);
     Lag {
         status,
         reason,
@@ -126,12 +129,14 @@ fn trend(samples: &[Sample]) -> Trend {
     }
 }
 
-/// The input of the status: all samples of the window, the samples of the current backlog (since the lag was last zero), and the newest
-/// sample.
+/// The input of the status: all samples of the window, the samples of the current backlog (since the lag was last zero), the newest
+/// sample, and the grace period.
 struct Assessment<'a> {
     samples: &'a [Sample],
     backlog: &'a [Sample],
     now: &'a Sample,
+    /// While the oldest unread record is younger than this, the processor keeps up.
+    grace_ms: i64,
 }
 
 impl Assessment<'_> {
@@ -151,7 +156,7 @@ impl Assessment<'_> {
         }
         let Some(backlog_start) = self.backlog.first() else { return self.status_without_backlog() };
         let age = now.age();
-        if let Some(age) = age.filter(|age| *age < GRACE_MS) {
+        if let Some(age) = age.filter(|age| *age < self.grace_ms) {
             let records = format_records(now.behind);
             return (Status::Ok, format!("the oldest of {records} has waited for {}", format_span(age)));
         }

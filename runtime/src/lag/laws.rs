@@ -22,7 +22,7 @@ fn sample(index: i64, written: i64, read: i64, age: i64) -> Sample {
     Sample { at, committed: read, end_offset: written, behind: written - read, oldest }
 }
 fn status_of(samples: impl Iterator<Item = Sample>) -> Status {
-    assess(&samples.collect::<Vec<_>>(), true).status
+    assess(&samples.collect::<Vec<_>>(), true, 0).status
 }
 const HOUR: i64 = 3_600_000;
 
@@ -39,9 +39,19 @@ fn a_micro_batch_in_progress_is_not_a_backlog() {
     );
 }
 #[test]
+fn records_that_wait_until_a_sink_batch_is_old_enough_are_no_backlog() {
+    // Nothing is committed during the window, and the oldest record waits for 14 to 24 s.
+    let samples: Vec<Sample> = (0..6).map(|i| sample(i, 100 + i, 0, 14_000 + 2_000 * i)).collect();
+    assert_eq!(assess(&samples, true, 15_000).status, Status::Ok);
+    assert_eq!(assess(&samples, true, 0).status, Status::Unknown);
+    // A batch that is not written although it is older than that is a backlog.
+    let stalled: Vec<Sample> = (0..30).map(|i| sample(i, 100, 0, 26_000 + 2_000 * i)).collect();
+    assert_eq!(assess(&stalled, true, 15_000).status, Status::Stalled);
+}
+#[test]
 fn a_shrinking_backlog_is_catching_up_with_an_estimated_end() {
     let samples: Vec<Sample> = (0..20).map(|i| sample(i, 100_000 + 100 * i, 1_100 * i, HOUR)).collect();
-    let lag = assess(&samples, true);
+    let lag = assess(&samples, true, 0);
     assert_eq!((lag.status, lag.trend), (Status::CatchingUp, Trend::Shrinking));
     // 81,000 records are unread; 550 per second are read, and 50 per second arrive.
     let Some(CatchUp::In(seconds)) = lag.catch_up else { panic!("{lag:?}") };
@@ -52,7 +62,7 @@ fn reading_less_than_arrives_is_falling_behind_after_a_window_and_not_before() {
     let reader = |i| sample(i, 5_000 + 1_000 * i, 10 * i, HOUR);
     assert_eq!(status_of((0..10).map(reader)), Status::Unknown);
     assert_eq!(status_of((0..30).map(reader)), Status::FallingBehind);
-    let lag = assess(&(0..30).map(reader).collect::<Vec<_>>(), true);
+    let lag = assess(&(0..30).map(reader).collect::<Vec<_>>(), true, 0);
     assert_eq!(lag.catch_up, Some(CatchUp::Never));
 }
 #[test]
@@ -84,7 +94,15 @@ fn partition_progress(
     end_offset: i64,
     unread: Option<Unread>,
 ) -> PartitionProgress {
-    PartitionProgress { topic: topic(policy), partition: 0, committed, log_start_offset, end_offset, unread }
+    PartitionProgress {
+        topic: topic(policy),
+        partition: 0,
+        committed,
+        is_start_deleted: false,
+        log_start_offset,
+        end_offset,
+        unread,
+    }
 }
 fn progress(partition_progress: PartitionProgress) -> ProcessorProgress {
     ProcessorProgress { processor: "games", has_active_members: true, partitions: vec![partition_progress] }
@@ -106,6 +124,16 @@ fn unread_records_deleted_from_a_stream_are_lost_data_and_from_a_table_are_not()
     };
     assert_eq!(status(Policy::Delete), Status::LosingData);
     assert_ne!(status(Policy::Compact), Status::LosingData);
+    // The same before the first commit, if the processor has to read the stream from its first record.
+    let first_read = |is_start_deleted| {
+        let partition = PartitionProgress {
+            is_start_deleted,
+            ..partition_progress(Policy::Delete, None, 50, 90, unread)
+        };
+        LagMonitor::default().sample(START, &[progress(partition)])[0].lag.status
+    };
+    assert_eq!(first_read(true), Status::LosingData);
+    assert_ne!(first_read(false), Status::LosingData);
 }
 #[test]
 fn an_offset_gap_is_not_lag() {

@@ -17,15 +17,22 @@ type Samples = BTreeMap<TopicPartition, Vec<Sample>>;
 #[derive(Debug, Default)]
 pub struct LagMonitor {
     samples: BTreeMap<&'static str, Samples>,
+    /// How long processors collect records before they commit them, in milliseconds; those that do not collect are absent.
+    collect_ms: BTreeMap<&'static str, i64>,
 }
 
 impl LagMonitor {
+    /// Creates a monitor that knows how long processors collect records before they commit them, in milliseconds.
+    pub fn new(collect_ms: impl IntoIterator<Item = (&'static str, i64)>) -> LagMonitor {
+        LagMonitor { samples: BTreeMap::new(), collect_ms: collect_ms.into_iter().collect() }
+    }
     /// Adds a sample taken at `now`, in milliseconds since 1970, and assesses every processor in it.
     pub fn sample(&mut self, now: i64, progress: &[ProcessorProgress]) -> Vec<ProcessorLag> {
         self.samples.retain(|name, _| progress.iter().any(|progress| progress.processor == *name));
         progress.iter().map(|progress| self.processor_lag(now, progress)).collect()
     }
     fn processor_lag(&mut self, now: i64, progress: &ProcessorProgress) -> ProcessorLag {
+        let collect_ms = self.collect_ms.get(progress.processor).copied().unwrap_or(0);
         let samples = self.samples.entry(progress.processor).or_default();
         samples.retain(|sampled, _| {
             progress.partitions.iter().any(|partition| partition.topic_partition() == *sampled)
@@ -39,10 +46,11 @@ impl LagMonitor {
             for sample in window.iter() {
                 sums.entry(sample.at).and_modify(|sum| *sum = sum.and(*sample)).or_insert(*sample);
             }
-            partitions.push(partition_lag(partition, assess(window, progress.has_active_members)));
+            partitions
+                .push(partition_lag(partition, assess(window, progress.has_active_members, collect_ms)));
         }
         let sums: Vec<Sample> = sums.into_values().collect();
-        let mut lag = assess(&sums, progress.has_active_members);
+        let mut lag = assess(&sums, progress.has_active_members, collect_ms);
         // The trend is computed from the sums, but the status of a partition that is stalled or worse must not be hidden by the other
         // partitions.
         let worst = partitions.iter().filter(|partition| partition.lag.status >= Status::Stalled);

@@ -19,6 +19,8 @@ pub struct PartitionProgress {
     pub partition: i32,
     /// The committed offset; `None` while nothing is committed.
     pub committed: Option<Offset>,
+    /// True if nothing is committed although the processor has to read the stream from its first record, which was deleted.
+    pub is_start_deleted: bool,
     /// The first offset that is still stored.
     pub log_start_offset: Offset,
     /// The offset at which a reader of committed records stops: on Kafka, the last stable offset.
@@ -34,6 +36,7 @@ impl PartitionProgress {
             topic,
             partition,
             committed: None,
+            is_start_deleted: false,
             log_start_offset: 0,
             end_offset: 0,
             unread: None,
@@ -52,10 +55,14 @@ impl PartitionProgress {
         self.unread.map_or(0, |unread| (self.end_offset - first(unread)).max(1))
     }
     /// Returns the committed offset minus the log start offset. If it is 0, the next deletion by retention deletes unread records; if it is
-    /// negative, unread records were already deleted. Returns `None` while nothing is committed. Returns `None` for a table, too:
+    /// negative, unread records were already deleted. While nothing is committed, returns `None` or, if the first records of the stream were
+    /// deleted, their number below 0. Returns `None` for a table, too:
     /// compaction removes only superseded records, so no row is lost. A margin of −1 is returned as 0, because the single deleted offset is
     /// that of a commit marker.
     pub fn retention_margin(&self) -> Option<i64> {
+        if self.is_start_deleted {
+            return Some(-self.log_start_offset);
+        }
         let margin = self.committed? - self.log_start_offset;
         (self.topic.policy != Policy::Compact).then_some(if margin == -1 { 0 } else { margin })
     }

@@ -116,7 +116,7 @@ metrics! {
     SINK_STAGING_TABLES_DELETED: Counter, "fastbreak_sink_staging_tables_deleted_total", ["processor"],
         "Expired staging tables deleted";
     SINK_DIVERGENCES: Counter, "fastbreak_sink_divergences_total", ["processor"],
-        "Batches whose record counts do not add up, plus rebuilds that started because the warehouse lacked a committed batch";
+        "Batches whose record counts do not add up, plus rebuilds that started because log and warehouse did not continue each other";
     SINK_RECONCILIATIONS: Counter, "fastbreak_sink_reconciliations_total", ["processor", "outcome"],
         "Reconciliations of warehouse and log: match, mismatch, skipped, error";
     SINK_MISMATCHED_GAMES: Gauge, "fastbreak_sink_mismatched_games", ["processor"],

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     control_totals::ControlTotalsByGame,
     counters::Counters,
-    plan::{BatchId, BatchPlan},
+    plan::{BatchId, BatchPlan, StoredBatch},
     progress::Progress,
     record::{RowKey, SinkTopic},
     sqlite::{QueryCopy, WarehouseQueries},
@@ -152,6 +152,9 @@ impl Warehouse for BigQuery {
         let elapsed_ms = (self.clock.now_ms() - started_ms) as u64;
         self.counters.update(|counters| counters.milliseconds += elapsed_ms);
         self.finish(written)
+    }
+    fn newest_batch(&self, epoch: i64) -> Result<Progress<Option<StoredBatch>>, WarehouseError> {
+        self.finish_query(self.queries.newest_batch(epoch))
     }
     fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError> {
         self.finish_query(self.queries.committed_batch(id).map(|found| found.is_some()))

@@ -16,13 +16,14 @@ use super::{
 };
 use crate::{
     control_totals::{ControlTotals, ControlTotalsByGame},
-    plan::BatchId,
+    plan::{BatchId, StoredBatch},
     record::{RowKey, SinkTopic},
     rows::Row,
     tables::{PREDICTIONS, Table},
     warehouse::{ContentHash, WriterState},
     write_summary::WriteSummary,
 };
+use schemas::Timestamp;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashSet},
@@ -199,6 +200,23 @@ impl Queries {
                 rejected: count(5)?,
                 rows: count(6)?,
                 already_committed: false,
+            });
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Returns the batch of this epoch that was stored last.
+    pub fn newest_batch(&self, epoch: i64) -> Result<Option<StoredBatch>, CallEnd<ApiError>> {
+        let mut found = None;
+        let epoch = epoch.to_string();
+        self.query(&sql::newest_batch_sql(&self.names), &[("epoch", &epoch)], &mut |row| {
+            let [id, planned_at] = row else {
+                return Err("the query of the newest batch returned unexpected columns".into());
+            };
+            found = Some(StoredBatch {
+                id: BatchId::from_stored(id.as_str().unwrap_or_default()),
+                planned_at: Timestamp(integer(planned_at)?),
             });
             Ok(())
         })?;

@@ -126,8 +126,8 @@ impl RetryPolicy {
                 self.location.to_lowercase()
             ),
             ErrorClass::Quota => "; no data is lost: the sink resumes when the quota allows it".into(),
-            ErrorClass::Auth => "; `fastbreak check` shows the credentials in use".into(),
-            _ if alert => "; `fastbreak check` tests the connection to the warehouse. No data is lost: the sink resumes by itself".into(),
+            ErrorClass::Auth => "; `fastbreak doctor` shows the credentials in use".into(),
+            _ if alert => "; `fastbreak doctor` tests the connection to the warehouse. No data is lost: the sink resumes by itself".into(),
             _ => String::new(),
         }
     }

@@ -250,6 +250,15 @@ pub fn batch_sql(names: &Names) -> String {
         literal(BATCH_INPUT)
     )
 }
+/// Returns the query for the id and the planning time, in milliseconds, of the batch that was stored last in the epoch that the parameter
+/// `epoch` has as text. Only one DML job runs at a time, so the times of the batches ascend.
+pub fn newest_batch_sql(names: &Names) -> String {
+    format!(
+        "SELECT `game_id`, UNIX_MILLIS(`planned_at`) AS `planned_at` FROM {} WHERE `season_start` = 0 AND `input` = {} AND `epoch` = CAST(@epoch AS INT64) ORDER BY `committed_at` DESC LIMIT 1",
+        names.table(RECORDS),
+        literal(BATCH_INPUT)
+    )
+}
 /// Returns the query that selects the keys with a live row. Its parameter `keys` is a JSON array of texts `input/game/player/part`.
 pub fn existing_keys_sql(names: &Names) -> String {
     format!(

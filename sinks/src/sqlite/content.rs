@@ -1,16 +1,17 @@
-//! Content hashes and control totals of the live rows.
+//! Content hashes and control totals of the live rows, and the newest batch record.
 //!
 //! Invariant: the content hash covers the content columns of the rows in key order, but neither source columns nor batch records.
 //! Not here: checking that two content hashes are equal; the conformance suite (`tests/conformance`) does it.
 use super::ddl::{guarded_table, rows_table};
 use crate::{
     control_totals::{ControlTotals, ControlTotalsByGame},
+    plan::{BatchId, StoredBatch},
     record::SinkTopic,
     rows::Cell,
     tables::Table,
     warehouse::{ContentHash, WarehouseError},
 };
-use rusqlite::{Connection, types::ValueRef};
+use rusqlite::{Connection, OptionalExtension, types::ValueRef};
 
 /// Hashes the live rows of a table.
 pub(super) fn hash(db: &Connection, table: &Table) -> Result<ContentHash, WarehouseError> {
@@ -58,6 +59,18 @@ pub(super) fn control_totals(
         );
     }
     Ok(())
+}
+
+/// Returns the batch of this epoch that was stored last. Batch records are never deleted, so their row ids ascend.
+pub(super) fn newest_batch(db: &Connection, epoch: i64) -> Result<Option<StoredBatch>, WarehouseError> {
+    let sql = "SELECT batch_id, planned_at FROM sink_batches WHERE epoch = ?1 ORDER BY rowid DESC LIMIT 1";
+    let newest = db.query_row(sql, [epoch], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
+    let Some((id, planned_at)) = newest.optional()? else { return Ok(None) };
+    let planned_at = planned_at.parse().map_err(|error| WarehouseError::Fatal {
+        what: format!("the batch record {id} has an invalid time: {error}"),
+        next: "run `fastbreak sink rebuild`: it writes all rows again from the log".into(),
+    })?;
+    Ok(Some(StoredBatch { id: BatchId::from_stored(id), planned_at }))
 }
 
 /// Converts a stored value to the cell from which it was written.

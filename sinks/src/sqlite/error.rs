@@ -3,7 +3,7 @@
 //! Invariant: only a locked database is retried; every other error needs the operator.
 //! Not here: records that cannot be converted; `write` finds them before SQLite does.
 use crate::warehouse::WarehouseError;
-use read_only_sqlite::ReadOnlyError;
+use read_only_sqlite::{IdentityError, ReadOnlyError};
 use rusqlite::{Error, ErrorCode};
 use std::{fmt::Display, path::Path, time::Duration};
 
@@ -30,7 +30,7 @@ impl From<Error> for WarehouseError {
                 "move warehouse.db, warehouse.db-wal and warehouse.db-shm away, then start `fastbreak run`: it fills a new file from the log",
             ),
             Some(ErrorCode::SystemIoFailure) => fatal("check the disk, then start `fastbreak run` again"),
-            _ => fatal("run `fastbreak check`, and report this error with the output of the command"),
+            _ => fatal("run `fastbreak doctor`, and report this error with the output of the command"),
         }
     }
 }
@@ -48,6 +48,15 @@ impl From<ReadOnlyError> for WarehouseError {
                 config("check that this user may read the files of the warehouse and its folder")
             }
         }
+    }
+}
+
+/// Returns the error for a file that was removed or replaced while it was open.
+pub(super) fn replaced(error: &IdentityError) -> WarehouseError {
+    WarehouseError::Fatal {
+        what: format!("the warehouse: {error}"),
+        next: "put the file back from where it is now or from a backup, if you can; then `fastbreak sink rebuild` and `fastbreak run` write all rows again from the log, also to a new file"
+            .into(),
     }
 }
 

@@ -5,6 +5,7 @@
 mod content;
 mod ddl;
 mod error;
+mod examine;
 mod migration;
 mod queries;
 mod query_copy;
@@ -12,6 +13,7 @@ mod snapshot;
 mod warehouse;
 mod write;
 
+pub use examine::{WarehouseExamination, examine};
 pub use queries::{Coverage, PlayerSlate, Span, SystemLine, WarehouseQueries};
 pub use query_copy::QueryCopy;
 pub use snapshot::Snapshot;

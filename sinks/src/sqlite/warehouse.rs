@@ -13,7 +13,7 @@ use super::{
 use crate::{
     control_totals::ControlTotalsByGame,
     counters::Counters,
-    plan::{BatchId, BatchPlan},
+    plan::{BatchId, BatchPlan, StoredBatch},
     progress::Progress,
     record::{RowKey, SinkTopic},
     tables::{PREDICTIONS, TABLES},
@@ -21,27 +21,31 @@ use crate::{
     window::Batch,
     write_summary::WriteSummary,
 };
-use read_only_sqlite::ChangeCheck;
+use read_only_sqlite::{ChangeCheck, FileIdentity};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use schemas::Timestamp;
-use std::{collections::HashSet, path::Path};
+use std::{collections::HashSet, ops::Deref, path::Path};
 
 /// A warehouse in one SQLite file.
 pub struct Sqlite {
     db: Connection,
     counters: Counters,
     change_check: ChangeCheck,
+    /// The identity of the file if it is open for writing.
+    identity: Option<FileIdentity>,
 }
 impl Sqlite {
     /// Opens the warehouse at this path; creates the file if it does not exist, and migrates one of an earlier version.
     pub fn open(path: &Path) -> Result<Sqlite, WarehouseError> {
         let db = Connection::open(path).map_err(|cause| error::opening(path, &cause))?;
-        Sqlite::prepare(db)
+        let warehouse = Sqlite::prepare(db)?;
+        let identity = FileIdentity::of(path).map_err(|cause| error::opening(path, &cause))?;
+        Ok(Sqlite { identity: Some(identity), ..warehouse })
     }
     /// Opens the existing warehouse at this path for reading: every write fails.
     pub fn open_read_only(path: &Path) -> Result<Sqlite, WarehouseError> {
         let (db, change_check) = open_read_only(path)?;
-        Ok(Sqlite { db, counters: Counters::default(), change_check })
+        Ok(Sqlite { db, counters: Counters::default(), change_check, identity: None })
     }
     /// Returns the statements that `open` would execute in the file at this path: `None` if its tables are those of this program.
     ///
@@ -65,10 +69,30 @@ impl Sqlite {
         ddl::configure(&db)?;
         migration::create(&mut db)?;
         db.set_prepared_statement_cache_capacity(32);
-        Ok(Sqlite { db, counters: Counters::default(), change_check: ChangeCheck::default() })
+        Ok(Sqlite { db, counters: Counters::default(), change_check: ChangeCheck::default(), identity: None })
     }
-    fn begin(&mut self) -> Result<Transaction<'_>, WarehouseError> {
-        Ok(self.db.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    fn begin(&mut self) -> Result<GuardedTransaction<'_>, WarehouseError> {
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Ok(GuardedTransaction { transaction, identity: self.identity.as_ref() })
+    }
+}
+
+/// A transaction that is committed only if the path still names the file.
+struct GuardedTransaction<'a> {
+    transaction: Transaction<'a>,
+    identity: Option<&'a FileIdentity>,
+}
+impl GuardedTransaction<'_> {
+    fn commit(self) -> Result<(), WarehouseError> {
+        self.identity.map_or(Ok(()), FileIdentity::ensure_same).map_err(|error| error::replaced(&error))?;
+        Ok(self.transaction.commit()?)
+    }
+}
+impl Deref for GuardedTransaction<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.transaction
     }
 }
 
@@ -117,6 +141,12 @@ impl Warehouse for Sqlite {
         self.counters.milliseconds += started.elapsed().as_millis() as u64;
         self.counters.add(&written);
         Ok(Progress::Done(written))
+    }
+
+    fn newest_batch(&self, epoch: i64) -> Result<Progress<Option<StoredBatch>>, WarehouseError> {
+        let newest = content::newest_batch(&self.db, epoch)?;
+        self.change_check.ensure_unchanged()?;
+        Ok(Progress::Done(newest))
     }
 
     fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError> {

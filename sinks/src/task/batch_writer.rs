@@ -9,7 +9,7 @@
 use super::{reject_tracker::RejectTracker, retrying_warehouse::RetryingWarehouse, sink_log::SinkLog};
 use crate::{
     date_filter::DateRange,
-    plan::{BatchPlan, WriterId},
+    plan::{BatchPlan, StoredBatch, WriterId},
     progress::Progress,
     record::TopicPartitionOffset,
     sink_error::SinkError,
@@ -22,7 +22,7 @@ use crate::{
 use runtime::{
     Commit,
     clock::now,
-    engine::{DlqLimits, append_ledger_entry},
+    engine::{AcceptedRecords, DlqLimits, append_ledger_entry},
 };
 use schemas::ops::LedgerEntry;
 
@@ -43,6 +43,8 @@ pub struct BatchWriter {
     pub warehouse: RetryingWarehouse,
     /// Name of the sink, id of the log, and warehouse epoch under which batches are written.
     pub writer: WriterId,
+    /// The batch that the warehouse stored last in this epoch: the predecessor of the next plan.
+    pub newest_stored: Option<StoredBatch>,
     /// Version of the sink's ledger entries: raised whenever the sink goes back in the log and reads records again.
     pub ledger_version: i64,
     /// Days whose games are written; `None` for all days.
@@ -64,15 +66,16 @@ impl BatchWriter {
             log,
             warehouse,
             writer,
+            newest_stored: None,
             ledger_version: 0,
             dates,
             rejects: RejectTracker::default(),
             max_batch_records: None,
         }
     }
-    /// Starts counting rejected records from zero, with these DLQ limits.
-    pub fn reset_rejects(&mut self, limits: DlqLimits) {
-        self.rejects = RejectTracker::new(limits);
+    /// Starts counting rejected records from zero, with these DLQ limits, which do not apply to the accepted records.
+    pub fn reset_rejects(&mut self, limits: DlqLimits, accepted: AcceptedRecords) {
+        self.rejects = RejectTracker::new(limits, accepted);
     }
     /// Returns the maximum number of records per batch, if a batch was too large before.
     pub fn max_batch_records(&self) -> Option<usize> {
@@ -93,7 +96,7 @@ impl BatchWriter {
     }
     /// Creates the plan of a batch and commits it to the log.
     fn plan(&mut self, batch: &Batch) -> Result<BatchPlan, SinkError> {
-        let plan = BatchPlan::new(self.writer.clone(), batch, now());
+        let plan = BatchPlan::new(self.writer.clone(), batch, now()).after(self.newest_stored.clone());
         self.log.append_plan(&plan)?;
         Ok(plan)
     }
@@ -151,12 +154,23 @@ impl BatchWriter {
                 Err(error) => return Err(error.into()),
             }
         };
+        self.newest_stored = if written.already_committed {
+            // After an offset reset, a later batch may have been stored since.
+            self.read_newest_stored()?
+        } else {
+            Some(plan.stored())
+        };
         self.rejects.count_written(&batch);
         let entry = LedgerEntry { version: self.ledger_version, ..ledger_entry(written) };
         let mut commit = Commit::default();
         append_ledger_entry(&mut commit, entry)?;
         self.log.commit_offsets(&plan.next_offsets(), commit)?;
         Ok(WriteOutcome::Written)
+    }
+    /// Reads from the warehouse which batch it stored last in this epoch.
+    pub fn read_newest_stored(&mut self) -> Result<Option<StoredBatch>, SinkError> {
+        let epoch = self.writer.epoch;
+        self.warehouse.retry(|warehouse| warehouse.newest_batch(epoch))
     }
     /// Reads a planned batch again and splits it; returns one empty half if compaction has removed all of its records.
     ///

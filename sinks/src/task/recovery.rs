@@ -3,13 +3,15 @@
 //! Before it reads the log again, the sink commits the start offsets, an empty plan and a new ledger version in one commit. A later
 //! restart therefore continues from these offsets, and the ledger entries of the new version count only the records that are read again.
 //!
-//! Invariant: no other batch is written before the batch of the newest plan is stored; if an operator has reset the committed offsets, the
-//! sink reads from the reset offsets.
-//! Not here: deciding by plan and committed offsets how to recover (`plan::Recovery`).
+//! Invariant: no other batch is written before the batch of the newest plan is stored, unless a new epoch begins; if an operator has reset the
+//! committed offsets, the sink reads from the reset offsets. A log that is empty replaces no rows.
+//! Not here: deciding by plan, committed offsets and stored batches how to recover (`crate::recovery`).
 use super::batch_writer::BatchWriter;
 use crate::{
-    plan::{BatchPlan, Recovery, SinkOffsets},
+    continuity,
+    plan::{BatchPlan, SinkOffsets},
     record::SinkTopic,
+    recovery::{Recovery, StoredBatches},
     sink_error::SinkError,
     subscription::{SINK, SINK_BATCHES},
     window::{Batch, CloseReason},
@@ -34,31 +36,69 @@ fn recover(batch_writer: &mut BatchWriter, is_rebuilding: bool) -> Result<bool, 
     // offsets.
     batch_writer.log.seek(&committed);
     let plan = batch_writer.log.newest_plan(&batch_writer.writer)?;
-    let is_stored = match &plan {
-        Some(plan) => batch_writer.warehouse.retry(|warehouse| warehouse.is_committed(&plan.id))?,
-        None => false,
-    };
-    match (Recovery::decide(plan.as_ref(), &committed, is_stored), plan) {
+    let batches = stored_batches(batch_writer, plan.as_ref())?;
+    ensure_log_is_not_lost(batch_writer, plan.as_ref(), &batches, is_rebuilding)?;
+    let is_new_epoch = is_rebuilding && batches.newest.is_none();
+    match (Recovery::decide(plan.as_ref(), &committed, &batches), plan) {
         (Recovery::Resume, _) => Ok(is_rebuilding),
         (Recovery::CommitOffsets(_) | Recovery::RewriteBatch(_), Some(plan)) => {
             complete_batch(batch_writer, plan, committed)?;
             Ok(is_rebuilding)
         }
         _ => {
-            // After `sink rebuild`, the warehouse is expected to lack batches, and the epoch is new already.
-            if !is_rebuilding {
+            // After `sink rebuild`, the epoch is new already, and the warehouse is expected to lack batches. If it has one of this epoch that
+            // the log did not plan, its rows must not stay in the epoch of the rows that are written now.
+            if !is_new_epoch {
                 tracing::warn!(
-                    "the warehouse lacks a batch that this log has committed: rebuilding it from the start in a new epoch"
+                    "{}: writing all rows again from the start of the log, in a new epoch",
+                    continuity::DIVERGED
                 );
                 batch_writer.warehouse.metrics().count_divergence();
                 let log = batch_writer.writer.log.clone();
                 batch_writer.writer.epoch =
                     batch_writer.warehouse.retry(|warehouse| warehouse.take_ownership(&log))?;
+                batch_writer.newest_stored = None;
             }
             restart_from(batch_writer, SinkOffsets::new())?;
             Ok(true)
         }
     }
+}
+
+/// Reads from the warehouse its newest batch, and whether it has the batch of the newest plan.
+fn stored_batches(
+    batch_writer: &mut BatchWriter,
+    plan: Option<&BatchPlan>,
+) -> Result<StoredBatches, SinkError> {
+    let newest = batch_writer.read_newest_stored()?;
+    batch_writer.newest_stored.clone_from(&newest);
+    let has_planned = match plan {
+        Some(plan) if newest.as_ref().is_none_or(|stored| stored.id != plan.id) => {
+            batch_writer.warehouse.retry(|warehouse| warehouse.is_committed(&plan.id))?
+        }
+        plan => plan.is_some(),
+    };
+    Ok(StoredBatches { newest, has_planned })
+}
+
+/// Checks that an empty log does not replace the rows of the log that it was before.
+///
+/// # Errors
+/// `Config` if the log has neither a plan nor a raw event, but the warehouse has rows.
+fn ensure_log_is_not_lost(
+    batch_writer: &mut BatchWriter,
+    plan: Option<&BatchPlan>,
+    batches: &StoredBatches,
+    is_rebuilding: bool,
+) -> Result<(), SinkError> {
+    let may_have_rows = batches.newest.is_some() || is_rebuilding;
+    if plan.is_some() || !may_have_rows || continuity::has_raw_events(batch_writer.log.backend())? {
+        return Ok(());
+    }
+    if batch_writer.warehouse.retry(|warehouse| warehouse.control_totals())?.is_empty() {
+        return Ok(());
+    }
+    Err(continuity::lost_log().into())
 }
 
 /// Writes the batch of the newest plan and commits its offsets, unless an operator has reset the committed offsets.
@@ -105,6 +145,7 @@ fn restart_from(batch_writer: &mut BatchWriter, from: SinkOffsets) -> Result<(),
         }
     }
     let plan = BatchPlan::for_restart(batch_writer.writer.clone(), now());
+    let plan = plan.after(batch_writer.newest_stored.clone());
     let mut commit = Commit::default();
     commit.append(SINK_BATCHES, SINK, Some(&wire::encode(&plan.event())?));
     commit.append(LEDGER, SINK, Some(&wire::encode(&ledger_entry)?));

@@ -19,7 +19,7 @@ use crate::{
 };
 use runtime::{
     Commit, RuntimeError,
-    engine::{DlqLimits, RejectWindow, dlq_topic},
+    engine::{AcceptedRecords, DlqLimits, RejectWindow, dlq_topic},
 };
 use schemas::{
     raw::{DeadLetter, RejectCode},
@@ -32,6 +32,8 @@ use topics::TopicPartition;
 #[derive(Default)]
 pub struct RejectTracker {
     limits: DlqLimits,
+    /// Records that do not count for the limits.
+    accepted: AcceptedRecords,
     windows: BTreeMap<(SinkTopic, i32), RejectWindow>,
     /// True if all records of the current batch are counted already, which happens when its first bad records are found.
     is_counted: bool,
@@ -39,8 +41,8 @@ pub struct RejectTracker {
     batch_records: usize,
 }
 impl RejectTracker {
-    pub fn new(limits: DlqLimits) -> RejectTracker {
-        RejectTracker { limits, ..RejectTracker::default() }
+    pub fn new(limits: DlqLimits, accepted: AcceptedRecords) -> RejectTracker {
+        RejectTracker { limits, accepted, ..RejectTracker::default() }
     }
     /// Starts a batch or, after a split, a half of it. `batch_records` is the number of records in the batch before the split; `is_counted`
     /// is true if the records are counted already.
@@ -53,6 +55,13 @@ impl RejectTracker {
     /// Counts the records of a batch; returns the limit that they exceed, or `None`. A batch of one record has no limit of its own: it
     /// counts only together with earlier records of its partition.
     fn count(&mut self, batch: &Batch, bad: &[BadRecord]) -> Option<String> {
+        let is_accepted = |bad: &BadRecord| {
+            let TopicPartitionOffset { input, partition, offset } = bad.coordinates;
+            self.accepted.contains(TopicPartition::new(input.topic(), partition), offset)
+        };
+        if bad.iter().all(is_accepted) {
+            return None;
+        }
         let (all, unusable) = (batch.records.len() + batch.rejected, bad.len() + batch.rejected);
         let is_whole_batch = all > 1 && all >= self.batch_records && unusable == all;
         if self.limits.ratio < 1.0 && (is_whole_batch || unusable > max_bad_records(all)) {
@@ -164,6 +173,16 @@ mod tests {
         assert_eq!(stopped, [false, false, true, false, true, false, true, false, true]);
     }
     #[test]
+    fn accepted_records_exceed_no_limit() {
+        let below = |offset| {
+            AcceptedRecords::below([(TopicPartition::new(SinkTopic::Features.topic(), 0), offset)].into())
+        };
+        let stopped = [99, 100].map(|offset| {
+            limit(&mut RejectTracker::new(DlqLimits::default(), below(offset)), 100, 100).is_some()
+        });
+        assert_eq!(stopped, [true, false]);
+    }
+    #[test]
     fn good_records_between_bad_ones_end_a_series() {
         let id = |n| key(n as u32);
         let record =
@@ -172,20 +191,21 @@ mod tests {
         let batch = Batch::from_records((0..1000).rev().map(record)).unwrap();
         let every_second: Vec<_> =
             (0..400).map(|n| BadRecord { coordinates: coordinates(2 * n), reason: "bad".into() }).collect();
-        let mut rejects = RejectTracker::new(DlqLimits { consecutive: 3, ratio: 1.0 });
+        let mut rejects =
+            RejectTracker::new(DlqLimits { consecutive: 3, ratio: 1.0 }, AcceptedRecords::default());
         assert_eq!(rejects.count(&batch, &every_second), None);
     }
     #[test]
     fn without_a_ratio_limit_bad_records_in_a_row_are_counted_over_batches() {
         let limits = DlqLimits { consecutive: 3, ratio: 1.0 };
-        let mut rejects = RejectTracker::new(limits);
+        let mut rejects = RejectTracker::new(limits, AcceptedRecords::default());
         assert_eq!(limit(&mut rejects, 2, 2), None);
         rejects.begin(0, false);
         assert_eq!(limit(&mut rejects, 1, 1), None);
         rejects.begin(0, false);
         assert!(limit(&mut rejects, 1, 1).unwrap().contains("more than 3 records in a row"));
         // A written batch ends a series of consecutive bad records.
-        let mut rejects = RejectTracker::new(limits);
+        let mut rejects = RejectTracker::new(limits, AcceptedRecords::default());
         for _ in 0..5 {
             assert_eq!(limit(&mut rejects, 2, 2), None);
             let written = Record {

@@ -4,13 +4,14 @@
 //! Not here: what is committed together with a written batch (`batch_writer`), when records are read again (`recovery`).
 use super::decode::decode_record;
 use crate::{
+    continuity,
     plan::{BatchPlan, SinkOffsets, WriterId},
-    record::{Record, SinkTopic, TopicPartitionOffset},
+    record::{Record, TopicPartitionOffset},
     sink_error::SinkError,
-    subscription::{SINK, SINK_BATCHES, input_of, subscription},
+    subscription::{SINK, SINK_BATCHES, subscription},
 };
 use runtime::{Commit, GroupMember, LogBackend, RecordBatch, RecordCount, RuntimeError, TaskEvent, inspect};
-use schemas::{ops::SinkBatchPlanned, wire};
+use schemas::wire;
 use topics::{Offset, Offsets, TopicPartition};
 
 /// Maximum bytes per read.
@@ -58,12 +59,7 @@ impl SinkLog {
     }
     /// Returns the committed offsets of the sink.
     pub fn committed(&mut self) -> Result<SinkOffsets, RuntimeError> {
-        let committed = self.member.log().committed_offsets(SINK, &SinkTopic::ALL.map(SinkTopic::topic))?;
-        // Offset 0 means that nothing was read: a group is registered with offset 0 for every partition.
-        let read = committed.into_iter().filter(|(_, next)| *next > 0);
-        Ok(read
-            .filter_map(|(partition, next)| Some(((input_of(partition)?, partition.partition), next)))
-            .collect())
+        continuity::committed(self.member.log())
     }
     /// Returns the newest version of the sink's ledger entries; 0 if it has none.
     pub fn ledger_version(&mut self) -> Result<i64, RuntimeError> {
@@ -77,17 +73,7 @@ impl SinkLog {
     }
     /// Returns the newest batch plan; `None` if the log has no batch plan.
     pub fn newest_plan(&mut self, writer: &WriterId) -> Result<Option<BatchPlan>, SinkError> {
-        let mut newest = None;
-        for record_batch in self.member.log().read(SINK_BATCHES, 0, usize::MAX)? {
-            for record in record_batch.records() {
-                if let Some(bytes) = record?.value {
-                    newest = Some(wire::decode::<SinkBatchPlanned>(bytes)?);
-                }
-            }
-        }
-        let newest = newest.filter(|event| !BatchPlan::is_of_former_topics(event));
-        let plan = newest.map(|event| BatchPlan::from_event(writer.clone(), &event)).transpose();
-        plan.map_err(|reason| SinkError::Undecodable { what: "the newest batch plan".into(), reason })
+        continuity::newest_plan(self.member.log(), writer)
     }
     /// Reads the records in a plan's ranges, ordered by input topic, partition and offset. Compaction may have removed some of them since
     /// they were planned.

@@ -21,14 +21,17 @@ use crate::{
     window::{BatchLimits, CloseReason, Window},
 };
 use runtime::{
-    Commit, GroupMember, RecordBatch, RuntimeError, TaskEvent, clock::now, engine::DlqLimits,
-    subscription::RunContext, supervisor::CustomTask,
+    Commit, GroupMember, RecordBatch, RuntimeError, TaskEvent,
+    clock::now,
+    engine::{AcceptedRecords, DlqLimits},
+    subscription::RunContext,
+    supervisor::CustomTask,
 };
 use std::{sync::Arc, time::Duration};
 use topics::TopicPartition;
 
 /// Configuration of the sink task.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct SinkConfig {
     pub limits: BatchLimits,
     /// Days whose games are written; `None` for all days. A replay writes only some days.
@@ -39,6 +42,8 @@ pub struct SinkConfig {
     pub reconcile_interval: Duration,
     /// How many records that cannot be converted to rows may go to the DLQ before the sink stops.
     pub dlq_limits: DlqLimits,
+    /// Records that do not count for these limits.
+    pub accepted: AcceptedRecords,
 }
 
 /// Opens the warehouse of a sink task, in the thread of the task. It is called again while the warehouse is not ready.
@@ -68,13 +73,12 @@ pub fn sink_task(
     config: SinkConfig,
 ) -> CustomTask {
     Box::new(move |member| {
+        let until_caught_up = config.until_caught_up;
         let task = SinkTask::open(member, open_warehouse, run_context, config);
         match task.and_then(SinkTask::run) {
-            Err(SinkError::Stopped(reason)) if config.until_caught_up => {
-                Err(RuntimeError::Warehouse(format!(
-                    "the run ended before all records were written: {reason}\nnext: run the same command again, it writes the rest"
-                )))
-            }
+            Err(SinkError::Stopped(reason)) if until_caught_up => Err(RuntimeError::Warehouse(format!(
+                "the run ended before all records were written: {reason}\nnext: run the same command again, it writes the rest"
+            ))),
             Err(SinkError::Stopped(reason)) => {
                 tracing::warn!(reason, "stopped before a write was complete: the next start completes it");
                 Ok(())
@@ -98,11 +102,11 @@ impl SinkTask {
         Ok(SinkTask {
             batch_writer: BatchWriter::new(log, warehouse, writer, config.dates),
             run_context,
-            config,
             window: Window::new(config.limits),
             schedule: ReconciliationSchedule::new(config.reconcile_interval, config.dates.is_some()),
             is_rebuilding: false,
             is_writer: false,
+            config,
         })
     }
     /// Reads records, collects them into batches and writes the batches until stopped.
@@ -128,7 +132,7 @@ impl SinkTask {
             TaskEvent::Assigned(partitions) => {
                 self.window.discard();
                 self.is_writer = !partitions.is_empty();
-                self.batch_writer.reset_rejects(self.config.dlq_limits);
+                self.batch_writer.reset_rejects(self.config.dlq_limits, self.config.accepted.clone());
                 if self.is_writer {
                     self.is_rebuilding = acquire_writer(&mut self.batch_writer)?;
                 }

@@ -3,10 +3,11 @@
 //! Invariant: after a restart the model knows only the newest plan, the committed offsets and the dead letters.
 //! Not here: deciding which faults occur; the caller decides it by the warehouse and the fates that it passes.
 use super::{LOG, NOW, histories::change};
+use schemas::Timestamp;
 use sinks::{
-    Batch, BatchId, BatchLimits, BatchPlan, CloseReason, Progress, Record, Recovery, SinkTopic,
-    TopicPartitionOffset, Warehouse, WarehouseError, Window, WriteSummary, WriterId, plan::SinkOffsets,
-    split,
+    Batch, BatchId, BatchLimits, BatchPlan, CloseReason, Progress, Record, Recovery, SinkTopic, StoredBatch,
+    StoredBatches, TopicPartitionOffset, Warehouse, WarehouseError, Window, WriteSummary, WriterId,
+    plan::SinkOffsets, split,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,7 +39,10 @@ pub struct Instance<'a> {
 pub struct Log {
     pub records: Vec<Record>,
     plan: Option<BatchPlan>,
+    plans: i64,
     committed: SinkOffsets,
+    /// What the instance knows about the newest batch in the warehouse; read again after a restart.
+    newest_stored: Option<StoredBatch>,
     pub dead_letters: BTreeSet<TopicPartitionOffset>,
     /// Dead letters of the batch that is being split.
     rejected_in_batch: Vec<TopicPartitionOffset>,
@@ -50,7 +54,9 @@ pub struct Log {
 impl Log {
     /// Stores the plan of a batch.
     fn store_plan(&mut self, writer: &WriterId, batch: &Batch) -> BatchPlan {
-        let plan = BatchPlan::new(writer.clone(), batch, NOW);
+        self.plans += 1;
+        let planned_at = Timestamp(NOW.0 + self.plans);
+        let plan = BatchPlan::new(writer.clone(), batch, planned_at).after(self.newest_stored.clone());
         self.plan = Some(plan.clone());
         plan
     }
@@ -160,9 +166,11 @@ fn run_instance(
     let w = w.as_mut();
     let epoch = attempt(instance, || w.acquire(LOG))?.unwrap();
     let writer = WriterId { sink: "warehouse".into(), log: LOG.into(), epoch };
+    log.newest_stored = attempt(instance, || w.newest_batch(epoch))?.unwrap();
     if let Some(plan) = log.plan.clone() {
-        let is_written = attempt(instance, || w.is_committed(&plan.id))?.unwrap();
-        match Recovery::decide(Some(&plan), &log.committed, is_written) {
+        let has_planned = attempt(instance, || w.is_committed(&plan.id))?.unwrap();
+        let batches = StoredBatches { newest: log.newest_stored.clone(), has_planned };
+        match Recovery::decide(Some(&plan), &log.committed, &batches) {
             Recovery::Resume => {}
             Recovery::CommitOffsets(_) | Recovery::RewriteBatch(_) => {
                 let batch = Batch::from_records(log.reread(&plan)).unwrap();
@@ -219,11 +227,16 @@ fn finish_batch(
                 halves.extend(split(log.reread(&plan)).rev());
             }
             Some(_) if matches!(fate, Fate::DiesWritten) => return Err(Died),
-            Some(written) => commit(log, &plan, written),
+            Some(written) => {
+                log.newest_stored = attempt(instance, || w.newest_batch(plan.writer.epoch))?.unwrap();
+                assert!(written.already_committed || log.newest_stored == Some(plan.stored()));
+                commit(log, &plan, written);
+            }
         }
         if let Fate::Replays = fate {
-            // Removes the plan and the committed offsets, as an offset reset does.
-            (log.plan, log.committed) = (None, SinkOffsets::new());
+            // Removes the committed offsets and stores an empty plan, as the sink does after an offset reset.
+            let begun = BatchPlan::for_restart(plan.writer, NOW).after(log.newest_stored.clone());
+            (log.plan, log.committed) = (Some(begun), SinkOffsets::new());
             return Err(Died);
         }
         current = halves.pop().map(|mut half| {

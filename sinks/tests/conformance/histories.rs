@@ -6,7 +6,7 @@ use super::{LOG, NOW, content, done, events::*};
 use proptest::{prelude::*, test_runner::TestRunner};
 use schemas::Line;
 use sinks::{
-    Batch, BatchLimits, BatchPlan, CloseReason, Record, RecordChange, Recovery, SinkTopic,
+    Batch, BatchLimits, BatchPlan, CloseReason, Record, RecordChange, Recovery, SinkTopic, StoredBatches,
     TopicPartitionOffset, Warehouse, Window, WriterId, plan::SinkOffsets,
 };
 use std::collections::BTreeSet;
@@ -73,8 +73,10 @@ fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
     'restart: loop {
         let epoch = done(w.acquire(LOG)).unwrap();
         let writer = WriterId { sink: "warehouse".into(), log: LOG.into(), epoch };
-        let in_warehouse = log.plan.as_ref().is_some_and(|plan| done(w.is_committed(&plan.id)).unwrap());
-        match Recovery::decide(log.plan.as_ref(), &log.committed, in_warehouse) {
+        let newest = |w: &dyn Warehouse| done(w.newest_batch(epoch)).unwrap();
+        let has_planned = log.plan.as_ref().is_some_and(|plan| done(w.is_committed(&plan.id)).unwrap());
+        let batches = StoredBatches { newest: newest(w), has_planned };
+        match Recovery::decide(log.plan.as_ref(), &log.committed, &batches) {
             Recovery::Resume => {}
             Recovery::CommitOffsets(next) => log.committed.extend(next),
             Recovery::RewriteBatch(ranges) => {
@@ -103,7 +105,7 @@ fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
                 full = window.close(CloseReason::Shutdown);
             }
             let Some(batch) = full else { continue };
-            let plan = BatchPlan::new(writer.clone(), &batch, NOW);
+            let plan = BatchPlan::new(writer.clone(), &batch, NOW).after(newest(w));
             log.plan = Some(plan.clone());
             if let Fate::CrashBeforeWrite = fate {
                 continue 'restart;
@@ -114,8 +116,9 @@ fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
             }
             log.committed.extend(plan.next_offsets());
             if let Fate::Replay = fate {
-                // Removes the plan and the committed offsets, as an offset reset does.
-                (log.plan, log.committed) = (None, SinkOffsets::new());
+                // Removes the committed offsets and stores an empty plan, as the sink does after an offset reset.
+                let begun = BatchPlan::for_restart(writer, NOW).after(newest(w));
+                (log.plan, log.committed) = (Some(begun), SinkOffsets::new());
                 continue 'restart;
             }
             (max_records, fate) = fates.next().unwrap();

@@ -34,6 +34,7 @@ macro_rules! cases {
             bad_records_are_reported_and_nothing_is_written,
             a_filtered_batch_writes_only_the_games_of_its_days,
             control_totals_show_which_records_the_live_rows_come_from,
+            the_newest_batch_is_the_one_that_was_stored_last_in_the_epoch,
         );
     };
 }
@@ -120,6 +121,28 @@ pub fn the_same_batch_twice_changes_nothing(w: &mut dyn Warehouse) {
         assert_eq!(write(w, &[record]).stale, 1);
     }
     assert_eq!(content(w), before);
+}
+
+pub fn the_newest_batch_is_the_one_that_was_stored_last_in_the_epoch(w: &mut dyn Warehouse) {
+    done(w.acquire(LOG)).unwrap();
+    let newest = |w: &dyn Warehouse, epoch| done(w.newest_batch(epoch)).unwrap();
+    assert_eq!(newest(w, 1), None);
+    // The order of writing counts, not that of the ids or of the plans.
+    let mut put = |epoch: i64, offset: i64, planned_at: i64| {
+        let batch = Batch::from_records([record(offset, predicted(2450))]).unwrap();
+        let writer = WriterId { sink: "warehouse".into(), log: LOG.into(), epoch };
+        let plan = BatchPlan::new(writer, &batch, Timestamp(NOW.0 + planned_at));
+        done(w.write(&batch, &plan, NOW)).unwrap();
+        (plan.stored(), newest(w, epoch))
+    };
+    for (offset, planned_at) in [(10, 7), (4, 3), (11, 5), (2, 9)] {
+        let (stored, newest) = put(1, offset, planned_at);
+        assert_eq!(newest, Some(stored));
+    }
+    let (repeated, newest_of_all) = put(1, 4, 20);
+    assert_ne!(newest_of_all.as_ref().map(|stored| &stored.id), Some(&repeated.id));
+    assert_eq!(done(w.take_ownership(LOG)).unwrap(), 2);
+    assert_eq!((newest(w, 2), newest(w, 1)), (None, newest_of_all));
 }
 
 pub fn an_older_record_changes_nothing(w: &mut dyn Warehouse) {

@@ -17,8 +17,8 @@ use proptest::{
 };
 use schemas::Timestamp;
 use sinks::{
-    Batch, BatchId, BatchPlan, BigQuery, Progress, RowKey, SinkTopic, Sqlite, Warehouse, WarehouseError,
-    WriteSummary,
+    Batch, BatchId, BatchPlan, BigQuery, Progress, RowKey, SinkTopic, Sqlite, StoredBatch, Warehouse,
+    WarehouseError, WriteSummary,
     bigquery::{BigQueryConfig, Clock},
     control_totals::ControlTotalsByGame,
     warehouse::{ContentHash, WriterState},
@@ -283,6 +283,9 @@ impl Warehouse for Flaky {
         let mut inner = Shared(self.inner.0.clone());
         self.call(|| inner.write(batch, plan, now))
     }
+    fn newest_batch(&self, epoch: i64) -> Result<Progress<Option<StoredBatch>>, WarehouseError> {
+        self.call(|| self.inner.newest_batch(epoch))
+    }
     fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError> {
         self.call(|| self.inner.is_committed(id))
     }
@@ -322,6 +325,9 @@ impl Warehouse for Shared {
         now: Timestamp,
     ) -> Result<Progress<WriteSummary>, WarehouseError> {
         self.0.lock().unwrap().write(batch, plan, now)
+    }
+    fn newest_batch(&self, epoch: i64) -> Result<Progress<Option<StoredBatch>>, WarehouseError> {
+        self.0.lock().unwrap().newest_batch(epoch)
     }
     fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError> {
         self.0.lock().unwrap().is_committed(id)

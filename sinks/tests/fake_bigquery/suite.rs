@@ -8,7 +8,7 @@ use crate::conformance::done;
 use crate::fakebq::Fake;
 use schemas::Timestamp;
 use sinks::{
-    Batch, BatchId, BatchPlan, BigQuery, Progress, RowKey, SinkTopic, Warehouse, WarehouseError,
+    Batch, BatchId, BatchPlan, BigQuery, Progress, RowKey, SinkTopic, StoredBatch, Warehouse, WarehouseError,
     WriteSummary,
     control_totals::ControlTotalsByGame,
     warehouse::{ContentHash, WriterState},
@@ -35,6 +35,9 @@ impl Warehouse for WarehouseWithService {
         now: Timestamp,
     ) -> Result<Progress<WriteSummary>, WarehouseError> {
         self.warehouse.write(batch, plan, now)
+    }
+    fn newest_batch(&self, epoch: i64) -> Result<Progress<Option<StoredBatch>>, WarehouseError> {
+        self.warehouse.newest_batch(epoch)
     }
     fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError> {
         self.warehouse.is_committed(id)

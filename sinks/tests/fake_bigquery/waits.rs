@@ -337,7 +337,7 @@ fn failures_are_retried_with_growing_pauses_and_an_alert_after_three() {
     let alerts: Vec<bool> =
         errors.iter().map(|e| matches!(e, WarehouseError::Retry { alert: true, .. })).collect();
     assert_eq!(alerts, [false, false, false, true, true, true, true, true]);
-    assert!(errors[3].to_string().contains("fastbreak check"), "{}", errors[3]);
+    assert!(errors[3].to_string().contains("fastbreak doctor"), "{}", errors[3]);
 }
 #[test]
 fn staged_rows_are_loaded_once_and_their_merge_is_retried_with_growing_pauses() {

@@ -22,6 +22,7 @@ pub enum Statement {
     Probe,
     WriterState,
     BatchRecord,
+    NewestBatch,
     ExistingKeys,
     ControlTotals,
     Acquire,
@@ -59,6 +60,7 @@ pub fn parse(text: &str, names: &Names) -> Option<Statement> {
     let fixed = [
         (sql::writer_state_sql(names), Statement::WriterState),
         (sql::batch_sql(names), Statement::BatchRecord),
+        (sql::newest_batch_sql(names), Statement::NewestBatch),
         (sql::existing_keys_sql(names), Statement::ExistingKeys),
         (sql::control_totals_sql(names), Statement::ControlTotals),
         (sql::acquire_sql(names), Statement::Acquire),

@@ -339,6 +339,15 @@ impl Records {
                     .filter(|row| text(row, "game_id") == parameters["batch"]);
                 found.map(|row| pick(row, &columns)).collect()
             }
+            Statement::NewestBatch => {
+                let epoch: i64 = parameters["epoch"].parse().unwrap();
+                let batches = self.find("batches").into_iter().filter(|row| int(row, "epoch") == Some(epoch));
+                let newest = batches.max_by_key(|row| int(row, "committed_at"));
+                let planned_at =
+                    |row: &Row| text(row, "planned_at").parse::<Timestamp>().unwrap().0.to_string();
+                let row = |row: &Row| json!({"f": [{"v": row["game_id"]}, {"v": planned_at(row)}]});
+                newest.into_iter().map(row).collect()
+            }
             Statement::ExistingKeys => {
                 let keys: Vec<String> = serde_json::from_str(&parameters["keys"]).unwrap();
                 let live = self

@@ -64,8 +64,9 @@ fn text(report: &DeadLetterReport) -> String {
     };
     let raw = report.raw.as_ref().map(|raw| format!(", raw event {raw}")).unwrap_or_default();
     format!(
-        "{} {}/{} offset {}{redriven}\n  origin: {}/{} offset {}{raw}{batch}\n  reason: {}{dismissed}\n  {value}",
+        "{} ({}) {}/{} offset {}{redriven}\n  origin: {}/{} offset {}{raw}{batch}\n  reason: {}{dismissed}\n  {value}",
         report.code,
+        report.state.name(),
         report.topic,
         report.partition,
         report.offset,

@@ -3,7 +3,11 @@
 //! Invariant: a box score that is unusable, incomplete or not final takes nothing back.
 //! Not here: how a case is read and run (the parent module).
 use super::Case;
-use schemas::{Team, raw::RejectCode};
+use schemas::{
+    Team,
+    features::Basis,
+    raw::{RawEvent, RejectCode},
+};
 use std::collections::BTreeMap;
 
 /// The game of 2024-11-04 in most of the cases.
@@ -125,6 +129,28 @@ fn case_17_minutes_are_read_in_every_notation() {
         assert_eq!(dead_letters.map(|(code, _)| *code).collect::<Vec<_>>(), [RejectCode::BadRow], "{text}");
     }
     assert_eq!(dead_letters.len(), 2, "{dead_letters:#?}");
+}
+
+#[test]
+fn case_19_a_corrected_appearance_counts_for_later_games_and_changes_no_issued_prediction() {
+    let corrected = |event: &RawEvent| event.fetched_at.to_string() == "2024-11-06T14:00:00Z";
+    let Some(case) = Case::run("19") else { return };
+    let Some(before) = Case::run_with("19", |events| events.retain(|event| !corrected(event))) else {
+        return;
+    };
+    assert_eq!(case.points(MONDAY).get(&1001), Some(&35));
+    assert_eq!(before.points(MONDAY).get(&1001), None);
+    let ann = case.features(1001, THURSDAY);
+    let average = ann.get(schemas::features::index::POINTS_AVG_SEASON);
+    assert_eq!((ann.basis, ann.appearances, average.value()), (Basis::Issued, 4, Some(23.75)));
+    for player in (1001..=1005).chain(2001..=2005) {
+        let rows = [&case, &before].map(|case| case.prediction(player, MONDAY));
+        assert_eq!(rows[0].basis, Basis::Issued, "{player}");
+        assert_eq!(
+            rows[0], rows[1],
+            "the correction changes the prediction of {player} that was issued before"
+        );
+    }
 }
 
 #[test]

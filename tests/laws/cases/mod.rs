@@ -2,12 +2,14 @@
 //!
 //! The inputs are in `../shared/cases`; a test whose input does not exist is skipped with a message.
 //! Invariant: a case runs through the whole topology, from the lines of its file to the predictions.
-//! Not here: the values (`box_scores`, `odds_and_reports`, `schedules`, `names`, `files`).
+//! Not here: the values (`box_scores`, `odds_and_reports`, `schedules`, `names`, `sides`, `grades`, `files`).
 mod box_scores;
 mod files;
+mod grades;
 mod names;
 mod odds_and_reports;
 mod schedules;
+mod sides;
 
 use crate::{
     accounting::{check_candidates, check_ledger, restored_node},

@@ -66,7 +66,7 @@ fn topic() -> impl Strategy<Value = (i32, i32, BTreeMap<String, String>)> {
         ("retention.ms", "-1"),
         ("retention.ms", "5"),
         ("flush.ms", "9"),
-        ("max.message.bytes", "16777216"),
+        ("max.message.bytes", "17825792"),
         ("min.insync.replicas", "2"),
     ]);
     let topic_overrides = prop::collection::btree_map(
@@ -184,7 +184,7 @@ fn a_plan_is_shown_with_one_line_per_action_and_totals() {
     };
     let plan = Plan::new(&specs, &cluster, PlanOverrides::default());
     let expected = "cluster abc
-  + raw.box-scores.v1                create    6 partitions, delete, max.message 16 MiB, retention.bytes unlimited, retention unlimited
+  + raw.box-scores.v1                create    6 partitions, delete, max.message 17 MiB, retention.bytes unlimited, retention unlimited
   ~ ml.features.v2                   update    delete.retention.ms 604800000 → 2592000000
   ! ml.predictions.v2                refused   partitions 12 → 6: Kafka cannot remove partitions (create a topic with the next version in its name, and replay)
   ? tmp.debug                        unmanaged not changed

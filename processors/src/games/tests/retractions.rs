@@ -107,3 +107,21 @@ fn a_new_date_that_is_retracted_gives_the_old_date_back() {
         [(day(0), day(-6).at(12, 0), None), (day(5), day(-7).at(12, 0), Some(VoidReason::Moved)),]
     );
 }
+#[test]
+fn a_box_score_of_a_date_that_only_a_retracted_fetch_stated_belongs_to_no_game() {
+    let moved = fixture(GAME, day(5), false, day(-7).at(12, 0));
+    let played = day(6).at(9, 0);
+    let with = |inputs: Vec<Input>| {
+        let first = [fixture(GAME, day(0), false, day(-14).at(12, 0)), moved.clone()];
+        driver_with(first.into_iter().chain(inputs))
+    };
+    let box_score = || scored(GAMELOG, day(5), played, 20);
+    let early = with(vec![retracted(&moved, day(-6).at(12, 0), false), box_score()]);
+    assert_eq!(points(&early, GAME, 1), []);
+    assert_eq!(parked_keys(&early), [format!("fixture of BOS-NYK on {} ({GAME})", day(5))]);
+    let mut late = with(vec![box_score(), retracted(&moved, day(7).at(12, 0), false)]);
+    let issued = [(played, Some(20)), (day(7).at(12, 0), None)];
+    assert_eq!(points(&late, GAME, 1), issued);
+    late.put(retracted(&moved, day(8).at(12, 0), true));
+    assert_eq!(points(&late, GAME, 1), [&issued[..], &[(day(8).at(12, 0), Some(20))]].concat());
+}

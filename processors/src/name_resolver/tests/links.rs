@@ -26,6 +26,32 @@ fn a_link_to_an_unknown_player_waits_until_a_fetch_lists_the_player_for_any_team
     assert_eq!(match_of(&driver, day(0)), [NO_MATCH, (day(7).at(9, 0), None, vec![], Some(7))]);
 }
 #[test]
+fn a_retraction_of_the_fetch_that_lists_a_linked_player_reveals_the_next_one() {
+    let fetches = [2, 4, 6].map(|offset| players_of_league(day(offset).at(9, 0), &[7]));
+    let mut driver = driver_with([lookup(day(0), "Jo Do"), link(day(1).at(9, 0), "Jo Do", Some(7))]);
+    fetches.iter().for_each(|fetch| _ = driver.put(fetch.clone()));
+    let linked = |offset| (day(offset).at(9, 0), None, vec![], Some(7));
+    assert_eq!(match_of(&driver, day(0)), [NO_MATCH, linked(2)]);
+    driver.put(retracted(&fetches[0], day(3).at(9, 0), false));
+    let none = |offset| (day(offset).at(9, 0), None, vec![], None);
+    assert_eq!(match_of(&driver, day(0)), [NO_MATCH, linked(2), none(3), linked(4)]);
+    assert_eq!(in_retrospect(&driver, day(0)), Some(vec![NO_MATCH, linked(4)]));
+    driver.put(retracted(&fetches[1], day(8).at(9, 0), false));
+    assert_eq!(match_of(&driver, day(0)), [NO_MATCH, linked(2), none(3), linked(4)]);
+    assert_eq!(in_retrospect(&driver, day(0)), Some(vec![NO_MATCH, linked(6)]));
+    driver.put(retracted(&fetches[0], day(5).at(9, 0), true));
+    assert_eq!(in_retrospect(&driver, day(0)), Some(vec![NO_MATCH, linked(2)]));
+}
+#[test]
+fn fetches_that_list_the_same_players_store_them_once() {
+    let mut driver = driver_with([]);
+    for poll in 0..50 {
+        let listed: &[u32] = if poll < 25 { &[6, 7] } else { &[6, 7, 8] };
+        driver.put(players_of_league(day(poll).at(9, 0), listed));
+    }
+    assert_eq!(driver.changelog_len(), 50 + 2);
+}
+#[test]
 fn of_the_links_that_apply_the_one_of_the_team_outranks_that_of_the_source_and_that_from_the_latest_day() {
     let all = players_of_league(day(-9).at(9, 0), &[1, 2, 3, 4]);
     let at = day(1).at(9, 0);
@@ -109,7 +135,7 @@ fn from_the_first_list_with_both_forms_on_a_name_matches_only_players_with_its_s
     assert_eq!(contents(&row.matches[1].revisions), [NO_MATCH, by_suffix, none, again]);
 }
 
-/// An arrival in the law: a link, or a fetch that lists a player; and the retraction of it.
+/// An arrival in the law: a link, or a fetch that lists a player; or the retraction of it.
 fn arrivals() -> impl Strategy<Value = Vec<In>> {
     let limits = (prop::option::of(0usize..2), prop::option::of(0usize..2), prop::option::of(0i32..3));
     let arrival = (0u8..4, 0i32..5, 0u32..4, limits, prop::option::of((0i32..6, any::<bool>()))).prop_map(
@@ -126,7 +152,6 @@ fn arrivals() -> impl Strategy<Value = Vec<In>> {
                     link.only_from = from.map(day);
                 })
             };
-            let retraction = retraction.filter(|_| kind > 0);
             retraction.map_or(input.clone(), |(at, undone)| retracted(&input, day(at).at(21, 0), undone))
         },
     );
@@ -149,9 +174,12 @@ fn naive_link(
 ) -> Option<OperatorLink> {
     let is_known = |player: PlayerId| {
         inputs.iter().any(|input| match input {
-            In::Names(observation) => {
-                observation.provenance.fetched_at <= until
-                    && observation.names.iter().any(|listed| listed.nba == Some(player))
+            In::Names(NamesObservation { names, provenance, .. }) => {
+                let retraction =
+                    provenance.retraction.filter(|retraction| retraction.at <= retractions_until);
+                provenance.fetched_at <= until
+                    && retraction.is_none_or(|retraction| retraction.is_undone)
+                    && names.iter().any(|listed| listed.nba == Some(player))
             }
             In::Link(_) => false,
         })

@@ -16,7 +16,7 @@ use crate::{
     cluster::KafkaCluster,
     dead_letters::to_records_with_originals,
     poll_channel::Command,
-    restore::{restore_partition, skip_deleted_control_records},
+    restore::{ensure_streams_have_start, restore_partition, skip_deleted_control_records},
     topic_partition::offset_list,
     transaction::{OffsetsToCommit, TransactionContent},
 };
@@ -270,6 +270,7 @@ impl KafkaMember {
         }
         let inputs = self.inputs_of(partition);
         let committed = self.cluster.committed_offsets(&self.subscription.group, &inputs)?;
+        ensure_streams_have_start(&self.cluster, &self.subscription, partition, &committed)?;
         let mut restored = restore_partition(&self.cluster, &self.subscription, partition, &committed)?;
         skip_deleted_control_records(&self.cluster, &mut restored.offsets, partition)?;
         self.offsets.on_restored(partition, &restored);

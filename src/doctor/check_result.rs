@@ -1,14 +1,26 @@
 //! The result of one check.
 //!
-//! Invariant: a check that failed has a text that states the problem and what to do.
-//! Not here: the checks (`preflight`), exit codes (`cli::outcome`).
+//! Invariant: a check that did not pass has a text that states the problem and what to do.
+//! Not here: the checks (`doctor`), exit codes (`cli::outcome`).
 use crate::{error_chain::error_chain, summarize::summarize};
 use serde::Serialize;
+
+/// How a check ended, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Ok,
+    /// Something needs attention, but a run is possible.
+    Warning,
+    Failed,
+}
 
 /// The result of one check.
 #[derive(Serialize)]
 pub struct CheckResult {
+    /// False if the check failed.
     pub ok: bool,
+    pub verdict: Verdict,
     pub what: String,
     /// The problem and what to do; `None` if the check passed.
     pub fix: Option<String>,
@@ -30,10 +42,20 @@ pub enum Failure {
 impl CheckResult {
     /// Creates the result of a check that passed.
     pub(super) fn passed(what: impl Into<String>) -> CheckResult {
-        CheckResult { ok: true, what: what.into(), fix: None, failure: None }
+        CheckResult { ok: true, verdict: Verdict::Ok, what: what.into(), fix: None, failure: None }
+    }
+    /// Creates the result of a check that found something that needs attention.
+    pub(super) fn warning(what: impl Into<String>, fix: String) -> CheckResult {
+        CheckResult { ok: true, verdict: Verdict::Warning, what: what.into(), fix: Some(fix), failure: None }
     }
     fn failed(what: impl Into<String>, fix: String, failure: Failure) -> CheckResult {
-        CheckResult { ok: false, what: what.into(), fix: Some(fix), failure: Some(failure) }
+        CheckResult {
+            ok: false,
+            verdict: Verdict::Failed,
+            what: what.into(),
+            fix: Some(fix),
+            failure: Some(failure),
+        }
     }
     /// Creates the result of a check that runs an operation.
     pub(super) fn from_outcome(

@@ -1,0 +1,72 @@
+//! For which team a player plays as of a cutoff: the rule over the evidence of all teams.
+//!
+//! The newest evidence decides. An appearance is dated by its tip-off: a list that is fetched during a game is newer than the appearance in
+//! it. A listing is dated by the first fetch of its run; if a list does not contain the player any more, the listing is no evidence.
+//!
+//! Invariant: the team as of a cutoff depends on no evidence that became known at or after it.
+//! Not here: which of several games of one date the player is predicted for (`date_team`), how listings are derived (`memberships`).
+use super::history::Appearance;
+use crate::{history::Cutoff, member_history::revision_as_of};
+use schemas::{
+    Team, Timestamp,
+    membership::{Listing, Membership},
+    raw::Source,
+};
+use std::collections::BTreeMap;
+
+/// The kinds of evidence, in ascending order of precedence for evidence with the same date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EvidenceKind {
+    /// Another source than nba.com lists the player.
+    Listing,
+    NbacomListing,
+    Appearance,
+}
+
+/// The evidence that the player belongs to a team. Its order is that of precedence: the greatest decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Evidence {
+    pub at: Timestamp,
+    pub kind: EvidenceKind,
+    pub team: Team,
+}
+
+/// The team of a player as of a cutoff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TeamAsOf {
+    /// `None` if there is no evidence.
+    pub team: Option<Team>,
+    /// When the newest fact became known that is evidence, or that ended a listing; `DISTANT_PAST` if there is none. The times of the
+    /// appearances are not included.
+    pub known_at: Timestamp,
+}
+
+/// Decides the team of a player from the player's latest appearance and the memberships in all teams.
+pub fn team_as_of(
+    memberships: &BTreeMap<Team, Membership>,
+    latest: Option<&Appearance<'_>>,
+    cutoff: Cutoff,
+) -> TeamAsOf {
+    let appearance = latest.map(|latest| Evidence {
+        at: latest.revision.tip_off,
+        kind: EvidenceKind::Appearance,
+        team: latest.revision.team,
+    });
+    let revisions =
+        memberships.values().filter_map(|row| Some((row.team, revision_as_of(&row.history, cutoff)?)));
+    let known_at = revisions.clone().map(|(_, revision)| revision.known_at).max();
+    let listings = revisions
+        .flat_map(|(team, revision)| revision.listings.iter().map(move |listing| of_listing(team, listing)));
+    TeamAsOf {
+        team: listings.chain(appearance).max().map(|evidence| evidence.team),
+        known_at: known_at.unwrap_or(Timestamp::DISTANT_PAST),
+    }
+}
+
+fn of_listing(team: Team, listing: &Listing) -> Evidence {
+    let kind = match listing.feed.source() {
+        Source::Nbacom => EvidenceKind::NbacomListing,
+        _ => EvidenceKind::Listing,
+    };
+    Evidence { at: listing.since, kind, team }
+}
