@@ -22,6 +22,7 @@ pub mod links;
 pub mod names;
 pub mod namespace;
 pub mod pipeline;
+pub mod read_progress;
 pub mod reasons;
 pub mod redrive;
 pub mod registry;

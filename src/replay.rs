@@ -17,7 +17,7 @@ pub use diff::{DiffReport, diff};
 pub use discard::{Discarded, discard};
 pub use progress::{ProgressListener, ProgressReport};
 pub use report::{ListedReplay, ReplayReport, list};
-pub use status::{ReadCount, ReplayProgress, ReplayStatus};
+pub use status::ReplayStatus;
 
 use crate::{
     app::App, namespace::Namespace, pipeline::Pipeline, sink_target::SinkTarget, usage_error::UsageError,

@@ -8,6 +8,7 @@ use crate::{
     app::{App, ConsoleSettings},
     http_server::{self, ConsoleServer},
     pipeline::{Pipeline, Running},
+    read_progress::{ReadEstimate, ReadEstimator, ReadProgress},
     sink_target::SinkTarget,
     topology::UnknownProcessor,
 };
@@ -54,9 +55,11 @@ pub struct CommittedCounts {
     pub rejected: i64,
 }
 
-/// End offsets of three tables during a run, summed over the partitions.
+/// Progress of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct RunProgress {
+    pub estimate: ReadEstimate,
+    /// End offsets of three tables, each summed over its partitions.
     pub player_games: i64,
     pub candidates: i64,
     pub predictions: i64,
@@ -139,9 +142,9 @@ pub fn run_pipeline(app: &App, options: RunOptions<'_>, observer: &mut dyn RunOb
     let server = listener.map(|listener| http_server::start(app, listener, processors, &run_context));
     let server = server.transpose()?;
     let address = server.as_ref().map(|server| server.address);
-    let status_log = StatusLog::start(app, &log_name, subscriptions, address);
+    let status_log = StatusLog::start(app, &log_name, subscriptions.clone(), address);
     observer.started(server, run_context)?;
-    watch(running, observer, status_log)
+    watch(running, observer, &subscriptions, status_log)
 }
 
 fn is_named(names: &[String], name: &str) -> bool {
@@ -173,32 +176,45 @@ fn bind_console(
     }
 }
 
-/// Blocks until the run ends.
-fn watch(running: Running, observer: &mut dyn RunObserver, mut status_log: Option<StatusLog>) -> Result<()> {
+/// Blocks until the run ends. Progress is that of the processors and the sink with these subscriptions.
+fn watch(
+    running: Running,
+    observer: &mut dyn RunObserver,
+    subscriptions: &[Subscription],
+    mut status_log: Option<StatusLog>,
+) -> Result<()> {
     let interval = observer.progress_interval();
-    let mut sampled_at = Instant::now();
+    let mut sampled_at: Option<Instant> = None;
+    let mut estimator = ReadEstimator::default();
     running.watch(|log| {
         if let Some(status_log) = &mut status_log {
             status_log.sample_if_due(log);
         }
-        if interval.is_some_and(|interval| sampled_at.elapsed() > interval) {
-            sampled_at = Instant::now();
-            if let Some(progress) = sample_progress(log) {
+        let is_due = |interval| sampled_at.is_none_or(|sampled_at| sampled_at.elapsed() > interval);
+        if interval.is_some_and(is_due) {
+            sampled_at = Some(Instant::now());
+            if let Some(progress) = sample_progress(log, subscriptions, &mut estimator) {
                 observer.progress(progress);
             }
         }
     })
 }
 
-/// Reads the end offsets of the tables; `None` if the log cannot be read at the moment.
-fn sample_progress(log: &mut dyn LogBackend) -> Option<RunProgress> {
+/// Reads the progress of a run; `None` if the log cannot be read at the moment.
+fn sample_progress(
+    log: &mut dyn LogBackend,
+    subscriptions: &[Subscription],
+    estimator: &mut ReadEstimator,
+) -> Option<RunProgress> {
     let topics @ [player_games, candidates, predictions] =
         [topics::PLAYER_GAMES.info, topics::SLATE_ENTRIES.info, topics::PREDICTIONS.info].map(|t| t.name);
+    let read_progress = ReadProgress::of(&log.progress(subscriptions).ok()?);
     let ends = log.end_offsets(&topics).ok()?;
     let end_offsets = |topic: &str| -> i64 {
         ends.iter().filter(|(partition, _)| partition.topic == topic).map(|(_, end)| end).sum()
     };
     Some(RunProgress {
+        estimate: estimator.estimate(read_progress, Instant::now()),
         player_games: end_offsets(player_games),
         candidates: end_offsets(candidates),
         predictions: end_offsets(predictions),

@@ -13,7 +13,8 @@ use super::{
 use crate::{
     app::App,
     namespace::Namespace,
-    replay::{self, ListedReplay, ProgressListener, ReadCount, ReplayReport, ReplayRequest, ReplayStatus},
+    read_progress::ReadCount,
+    replay::{self, ListedReplay, ProgressListener, ReplayReport, ReplayRequest, ReplayStatus},
 };
 use anyhow::Result;
 use clap::Subcommand;

@@ -1,10 +1,10 @@
-//! `run`: the record counts of a run as a table, and its progress as a status line.
+//! `run`: the record counts of a run as a table, and its progress as a bar.
 //!
-//! Invariant: the status line is shown only on a terminal.
+//! Invariant: the bar is shown only on a terminal.
 //! Not here: the run itself (`run`), signals (`signals`).
 use super::{
     outcome::CommandOutcome,
-    output::{self, Output},
+    output::{self, Output, RunBar},
     signals,
     stderr::eprint_line,
 };
@@ -14,12 +14,11 @@ use crate::{
     run::{self, RunObserver, RunOptions, RunProgress, RunReport},
 };
 use anyhow::Result;
-use indicatif::ProgressBar;
 use runtime::subscription::RunContext;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// Pause between two updates of the status line.
-const STATUS_LINE_INTERVAL: Duration = Duration::from_millis(200);
+/// Pause between two updates of the bar.
+const BAR_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs `run`.
 pub fn run(app: &App, options: RunOptions<'_>, output: Output) -> Result<CommandOutcome> {
@@ -46,15 +45,15 @@ fn show(report: &RunReport, until_caught_up: bool) -> String {
 
 /// Shows the events of a run on standard error.
 pub struct RunTerminal {
-    status_line: ProgressBar,
+    bar: RunBar,
 }
 impl RunTerminal {
     pub fn new() -> RunTerminal {
-        RunTerminal { status_line: output::spinner() }
+        RunTerminal { bar: RunBar::new() }
     }
-    /// Removes the status line.
+    /// Removes the bar.
     pub fn clear(&self) {
-        self.status_line.finish_and_clear();
+        self.bar.clear();
     }
 }
 impl RunObserver for RunTerminal {
@@ -70,13 +69,12 @@ impl RunObserver for RunTerminal {
         signals::listen(console, run_context)
     }
     fn progress_interval(&self) -> Option<Duration> {
-        (!self.status_line.is_hidden()).then_some(STATUS_LINE_INTERVAL)
+        (!self.bar.is_hidden()).then_some(BAR_INTERVAL)
     }
     fn progress(&mut self, progress: RunProgress) {
-        let RunProgress { player_games, candidates, predictions } = progress;
-        self.status_line.set_message(format!(
-            "{player_games} player games · {candidates} candidates · {predictions} predictions"
-        ));
-        self.status_line.tick();
+        let RunProgress { estimate, player_games, candidates, predictions } = progress;
+        let message =
+            format!("{player_games} player games · {candidates} candidates · {predictions} predictions");
+        self.bar.show(&estimate, &message);
     }
 }

@@ -3,48 +3,16 @@
 //! Invariant: read-only; it joins no consumer group.
 //! Not here: comparing rows (crate `sinks`).
 use super::manifest::{Replay, refused};
-use crate::{app::App, topology::versioned_group};
+use crate::{
+    app::App,
+    read_progress::{ReadCount, ReadProgress},
+    topology::versioned_group,
+};
 use anyhow::Result;
 use runtime::{LogBackend, engine::ProcessorKind, inspect, lag, subscription::Subscription};
 use schemas::{Timestamp, raw::RawEvent, wire};
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// Number of records that a replay has read, and number of records that exist (`of`). Both are computed from offsets, so they may include
-/// offset gaps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ReadCount {
-    pub read: i64,
-    pub of: i64,
-}
-impl ReadCount {
-    /// Returns the percentage of records that are read; 100 if no record exists.
-    pub fn percent(self) -> f64 {
-        if self.of == 0 { 100.0 } else { 100.0 * self.read as f64 / self.of as f64 }
-    }
-}
-
-/// Progress of a replay's processors and sink, summed over all of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ReplayProgress {
-    pub raw: ReadCount,
-    /// Counts of records in inputs that are not raw topics. The number of these records grows while raw topics are read.
-    pub derived: ReadCount,
-}
-
-/// Sums the read counts of a lag snapshot. A partition without unread records counts as read to its end, even if its last offsets are
-/// control records.
-pub(super) fn progress(lag_snapshot: &[lag::ProcessorProgress]) -> ReplayProgress {
-    let mut progress = ReplayProgress::default();
-    for partition in lag_snapshot.iter().flat_map(|processor| &processor.partitions) {
-        let read_count =
-            if topics::is_raw(partition.topic.name) { &mut progress.raw } else { &mut progress.derived };
-        read_count.of += partition.end_offset;
-        read_count.read +=
-            partition.unread.map_or(partition.end_offset, |_| partition.committed.unwrap_or(0));
-    }
-    progress
-}
 
 /// Reads the fetch time of the oldest unread raw event; `None` if all raw events are read.
 ///
@@ -76,7 +44,7 @@ pub(super) fn event_time(
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplayStatus {
     #[serde(flatten)]
-    pub progress: ReplayProgress,
+    pub progress: ReadProgress,
     /// True if the replay's processors have processed every record that the replay's loaders have emitted, and its sink has written all
     /// resulting rows.
     pub caught_up: bool,
@@ -109,7 +77,7 @@ pub(super) fn status(app: &App, replay: &Replay) -> Result<ReplayStatus> {
             }
         }
     }
-    let progress = progress(&replay_log.progress(&subscriptions)?);
+    let progress = ReadProgress::of(&replay_log.progress(&subscriptions)?);
     let mut downstream = subscriptions;
     for subscription in &mut downstream {
         subscription.inputs.retain(|input| !topics::is_raw(input.name));

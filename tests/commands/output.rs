@@ -1,12 +1,12 @@
-//! What commands write to standard output and standard error: control characters, and a device that is full.
+//! What commands write to standard output and standard error: control characters, a device that is full, a terminal.
 //!
 //! Invariant: no byte that a terminal interprets reaches it, whatever the sources reported.
 //! Not here: secrets (`secrets`).
 use crate::{
-    common::Fastbreak,
+    common::{Fastbreak, season},
     support::{fastbreak, run},
 };
-use std::fs::File;
+use std::{collections::BTreeSet, fs::File, process::Command};
 
 const KEY: &str = r"\u001b]0;owned\u0007\u009b31m\u202e";
 
@@ -63,4 +63,41 @@ fn an_error_of_standard_output_says_what_was_not_written_and_why() {
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(message.contains("standard output") && message.contains("No space left"), "{message}");
+}
+
+/// Runs a command of the binary on a terminal of 100 columns; returns what the terminal shows, without control sequences.
+fn on_terminal(data: &Fastbreak, arguments: &str) -> String {
+    let binary = env!("CARGO_BIN_EXE_fastbreak");
+    let command = format!("stty cols 100; '{binary}' --data '{}' {arguments}", data.folder.path().display());
+    // `script` of util-linux runs a command on a pseudo terminal.
+    let output = Command::new("script").args(["-qec", &command, "/dev/null"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    let parts = text.split("\u{1b}[").enumerate().map(|(index, part)| match index {
+        0 => part,
+        _ => part.trim_start_matches(|c: char| c.is_ascii_digit() || ";?".contains(c)).get(1..).unwrap_or(""),
+    });
+    parts.collect::<String>().replace('\r', "\n")
+}
+
+#[test]
+fn on_a_terminal_a_run_and_a_replay_show_a_bar_and_tables_have_no_line_between_rows() {
+    let data = Fastbreak::new();
+    data.ingest(&season());
+    let shown_percentages = |text: &str| -> BTreeSet<u32> {
+        let of_line = |line: &str| line.split_once(" %  ")?.0.split_whitespace().last()?.parse().ok();
+        text.lines().filter_map(of_line).collect()
+    };
+    for arguments in
+        ["run --until-caught-up", "replay run --from 2020-01-01 --to 2030-01-01 --namespace terminal"]
+    {
+        let text = on_terminal(&data, arguments);
+        let percentages = shown_percentages(&text);
+        assert!(!percentages.is_empty(), "no percentage: {text}");
+        assert!(percentages.iter().all(|percent| *percent <= 100), "{text}");
+        assert!(text.contains('█'), "{text}");
+    }
+    let table = on_terminal(&data, "lag");
+    let lines = table.lines().filter(|line| line.contains("──")).count();
+    assert_eq!(lines, 1, "one line below the header, none between the rows: {table}");
 }
