@@ -41,7 +41,7 @@ use schemas::{
     membership::Membership,
     team_form::{Candidacy, FormNumbers, SlateEntry},
 };
-use side::{TeamAsOf, team_as_of};
+use side::{TeamAsOf, listed_name, team_as_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use player_facts::{MIN_APPEARANCES, MIN_MINUTES, MINUTES_WINDOW};
@@ -244,7 +244,7 @@ impl Tables {
         Some(Features {
             player: entry.player,
             game: entry.game,
-            name: history.latest.map_or_else(String::new, |latest| latest.revision.name.clone()),
+            name: self.player_name(&facts).to_owned(),
             home: entry.home,
             away: entry.away,
             team: facts.side.map(|side| side.team),
@@ -267,6 +267,13 @@ impl Tables {
                 Basis::Retrospective => None,
             },
         })
+    }
+    /// Returns the player's name in the latest appearance, or else on the newest listing; empty if neither is known as of the cutoff.
+    fn player_name<'a>(&'a self, facts: &PlayerFacts<'a>) -> &'a str {
+        match &facts.history.latest {
+            Some(latest) => &latest.revision.name,
+            None => listed_name(&self.memberships, facts.cutoff).unwrap_or_default(),
+        }
     }
     fn facts<'a>(&'a self, entry: &'a SlateEntry, basis: Basis) -> Option<PlayerFacts<'a>> {
         let cutoff = Cutoff::at_tip_off(entry.tip_off, basis);

@@ -17,12 +17,14 @@ use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
 /// States that one feed lists a player for a team.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Listing {
     pub feed: Feed,
     /// The fetch time of the first list since which the feed has listed the player without interruption.
     pub since: Timestamp,
+    /// The player's name as the list has it.
+    pub name: String,
     pub born: Option<EasternDate>,
 }
 

@@ -206,7 +206,7 @@ objects! {
     Voided { at, reason }
     StandingRevision { known_at, stands }
     GameDate { date, home, away, tip_off, tip_estimated, known_at, stood_at_cutoff, end, standing }
-    Listing { feed, since, born }
+    Listing { feed, since, name, born }
     MembershipRevision { known_at, listings }
     MembershipHistory { revisions, revisions_in_retrospect }
     Membership { player, team, history }

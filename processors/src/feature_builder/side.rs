@@ -63,6 +63,16 @@ pub fn team_as_of(
     }
 }
 
+/// Returns the player's name on the newest listing as of a cutoff; `None` if no list has the player.
+pub fn listed_name(memberships: &BTreeMap<Team, Membership>, cutoff: Cutoff) -> Option<&str> {
+    let revisions =
+        memberships.values().filter_map(|row| Some((row.team, revision_as_of(&row.history, cutoff)?)));
+    let listings =
+        revisions.flat_map(|(team, revision)| revision.listings.iter().map(move |listing| (team, listing)));
+    let newest = listings.max_by_key(|(team, listing)| of_listing(*team, listing));
+    newest.map(|(_, listing)| listing.name.as_str())
+}
+
 fn of_listing(team: Team, listing: &Listing) -> Evidence {
     let kind = match listing.feed.source() {
         Source::Nbacom => EvidenceKind::NbacomListing,

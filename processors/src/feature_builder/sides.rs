@@ -51,7 +51,7 @@ fn member(team: Team, feed: Feed, instants: &[Timestamp]) -> In {
     let revision = |(index, known_at): (usize, &Timestamp)| MembershipRevision {
         known_at: *known_at,
         listings: if index % 2 == 0 {
-            vec![Listing { feed, since: *known_at, born: None }]
+            vec![Listing { feed, since: *known_at, name: format!("{team} {feed}"), born: None }]
         } else {
             Vec::new()
         },
@@ -149,6 +149,24 @@ fn of_evidence_with_the_same_date_an_appearance_outranks_a_listing_and_nbacom_an
     let nbacom = listed(Team::NYK, &[at(-5)]);
     let espn = member(Team::UTA, Feed::EspnRoster, &[at(-5)]);
     assert_eq!(team_after(&[nbacom, espn]), Some(Team::NYK));
+}
+#[test]
+fn a_player_who_has_not_appeared_has_the_name_of_the_newest_listing() {
+    let name_after = |evidence: &[In]| {
+        let driver = driver_with(evidence.iter().cloned().chain([entry(new_york())]));
+        row(&driver, new_york()).name.clone()
+    };
+    let at = |n| day(n).at(19, 30);
+    assert_eq!(name_after(&[]), "");
+    let (nyk, uta) = (listed(Team::NYK, &[at(-5)]), listed(Team::UTA, &[at(-9)]));
+    assert_eq!(name_after(&[nyk.clone(), uta.clone()]), "NYK nbacom/player-list");
+    assert_eq!(
+        name_after(&[uta, listed(Team::NYK, &[at(-5), at(-4)])]),
+        "UTA nbacom/player-list",
+        "the newer listing has ended"
+    );
+    assert_eq!(name_after(&[listed(Team::NYK, &[day(0).at(21, 0)])]), "", "it became known at the cutoff");
+    assert_eq!(name_after(&[nyk, played(-3, Team::NYK)]), "A", "the name in the appearance");
 }
 #[test]
 fn a_stale_listing_does_not_take_back_a_player_who_appears_for_another_team() {

@@ -93,7 +93,8 @@ impl<'a> OfPlayer<'a> {
             since = earlier;
         }
         let born = self.present(as_of).find_map(|key| self.history.member(key, as_of)?.value.born);
-        Some(Listing { feed: self.feed, since, born })
+        let RosterKey(member) = self.present(as_of).next()?;
+        Some(Listing { feed: self.feed, since, name: member.name.clone(), born })
     }
     /// Returns the instant since which a member who is the player has been present without interruption.
     fn run_start(&self, as_of: AsOf) -> Option<Timestamp> {

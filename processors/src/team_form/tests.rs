@@ -94,7 +94,7 @@ fn member_in_retrospect(player: u32, instants: &[Timestamp], in_retrospect: Opti
     In::Member(TeamMemberId { team: TEAM, player }, Some(TeamMember { team: TEAM, player, history }))
 }
 fn listing(since: Timestamp) -> Listing {
-    Listing { feed: Feed::NbacomPlayerList, since, born: None }
+    Listing { feed: Feed::NbacomPlayerList, since, name: String::new(), born: None }
 }
 /// Returns the row of a game of which all observations were retracted.
 fn retracted_game(row: In, at: Timestamp) -> In {
