@@ -118,11 +118,10 @@ fn restore_files(
             verify(backup, file, &mut io::sink())?;
         }
     }
-    let files = manifest.clone();
     Ok(RestoreReport {
         backup: backup.display().to_string(),
         log: log_name(app),
-        manifest: files,
+        manifest,
         replaced,
         not_restored,
         ingested: None,

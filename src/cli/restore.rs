@@ -56,6 +56,10 @@ fn text(report: &RestoreReport) -> String {
     let mut lines = vec![content(&report.manifest)];
     if let Some(ingested) = &report.ingested {
         lines.push(format!("restored into {}: {}", report.log, count_events(ingested)));
+        lines.extend(ingested.first_dead_letter.as_ref().map(|first| {
+            let dead_letters = ingested.dead_letters;
+            format!("{dead_letters} lines are dead letters; the first is {first}; next: `fastbreak dlq show ingest`")
+        }));
     }
     let verb = if report.restored { "replaced" } else { "would be replaced" };
     lines.extend(report.replaced.iter().map(|file| format!("{verb}: {} ({})", file.path, file.content)));
