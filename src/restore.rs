@@ -10,7 +10,10 @@ mod replacement;
 use crate::{
     app::{App, LogTarget},
     backup::{self, BackupKind, LOG, Manifest, RAW_EVENTS, StoredFile, WAREHOUSE, refused, verify},
-    ingest::{Ingested, files::{IngestProgress, ingest_files}},
+    ingest::{
+        Ingested,
+        files::{IngestProgress, ingest_files},
+    },
     warehouse::WarehouseTarget,
 };
 use anyhow::Result;
@@ -184,13 +187,16 @@ fn existing(folder: &Path, files: &[StoredFile]) -> Vec<ReplacedFile> {
 fn describe_log(folder: &Path) -> Result<String> {
     let log = backup::describe_log(folder)?;
     let id = log.id.map_or_else(|| "a log without an id".to_owned(), |id| format!("log {id}"));
-    let newest = log.newest.map_or_else(|| "no record".to_owned(), |newest| format!("the newest record of {newest}"));
+    let newest =
+        log.newest.map_or_else(|| "no record".to_owned(), |newest| format!("the newest record of {newest}"));
     Ok(format!("{id}, {} raw events, {newest}", log.raw_events))
 }
 
 fn describe_warehouse(folder: &Path) -> Result<String> {
     Ok(match backup::newest_batch(folder)? {
-        Some(batch) => format!("the newest batch is {} of {}, in epoch {}", batch.id, batch.planned_at, batch.epoch),
+        Some(batch) => {
+            format!("the newest batch is {} of {}, in epoch {}", batch.id, batch.planned_at, batch.epoch)
+        }
         None => "no batch".to_owned(),
     })
 }

@@ -44,7 +44,10 @@ fn a_lost_cluster_is_filled_again_from_a_backup_with_retractions_and_a_second_re
     assert_eq!((&restored["ingested"]["new"], &restored["ingested"]["known"]), (events, &json!(0)));
     let refused = fresh.run(&["run", "--until-caught-up"]);
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(refused.status.code() == Some(4) && message.contains("belongs to log"), "{message}");
+    assert!(
+        refused.status.code() == Some(4) && message.contains("the log was rebuilt, or it is a different log"),
+        "{message}"
+    );
     fresh.json(&["sink", "rebuild", "--take-over", "--yes"]);
     fresh.catch_up();
     assert_eq!(fresh.content(), expected);

@@ -51,6 +51,13 @@ impl Snapshot {
         }
         Err(ReadOnlyError::Changed)
     }
+    /// True if the file has no tables, because a process is creating it.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn is_empty(&self) -> Result<bool, ReadOnlyError> {
+        Ok(self.db.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?)
+    }
     /// Writes the state to a file, which is created or replaced. The copy is not flushed to the disk.
     ///
     /// # Errors
@@ -104,7 +111,10 @@ mod tests {
         let snapshot = Snapshot::begin(&path, TIMEOUT).unwrap();
         db.execute("INSERT INTO t VALUES(2)", []).unwrap();
         snapshot.copy_to(&copy).unwrap();
-        assert_eq!((rows(&copy), rows(&path)), (1, 2));
+        assert_eq!((rows(&copy), rows(&path), snapshot.is_empty().unwrap()), (1, 2, false));
+        let empty = folder.path().join("empty.db");
+        Connection::open(&empty).unwrap().pragma_update(None, "journal_mode", "WAL").unwrap();
+        assert!(Snapshot::begin(&empty, TIMEOUT).unwrap().is_empty().unwrap());
     }
     #[test]
     fn two_snapshots_show_one_instant() {

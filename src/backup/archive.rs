@@ -40,7 +40,7 @@ impl Archive {
             encoder.include_checksum(true)?;
             Ok(encoder)
         };
-        let encoder = open().with_context(|| write_error(&path))?;
+        let encoder = open().map_err(|error| write_error(&path, error))?;
         Ok(Archive { path, name: name.to_owned(), encoder, hasher: blake3::Hasher::new(), bytes: 0 })
     }
     /// Appends content.
@@ -50,7 +50,7 @@ impl Archive {
     pub fn write(&mut self, content: &[u8]) -> Result<()> {
         self.hasher.update(content);
         self.bytes += content.len() as u64;
-        self.encoder.write_all(content).with_context(|| write_error(&self.path))
+        self.encoder.write_all(content).map_err(|error| write_error(&self.path, error))
     }
     /// Appends the content of a file.
     ///
@@ -78,8 +78,9 @@ impl Archive {
             file.sync_all()?;
             Ok(file.metadata()?.len())
         };
-        let compressed_bytes = flush().with_context(|| write_error(&path))?;
-        let stored = StoredFile { name, compressed_bytes, bytes, hash: hasher.finalize().to_hex().to_string() };
+        let compressed_bytes = flush().map_err(|error| write_error(&path, error))?;
+        let stored =
+            StoredFile { name, compressed_bytes, bytes, hash: hasher.finalize().to_hex().to_string() };
         let folder = path.parent().unwrap_or(Path::new("."));
         verify(folder, &stored, &mut io::sink())
             .context("what was written differs from what is read back; check the disk")?;
@@ -100,7 +101,11 @@ pub fn path_in(folder: &Path, name: &str) -> PathBuf {
 pub fn verify(folder: &Path, stored: &StoredFile, output: &mut dyn Write) -> Result<()> {
     let path = path_in(folder, &stored.name);
     let damaged = |reason: String| {
-        refused(format!("using {}", path.display()), format!("the file is damaged: {reason}"), "use another backup")
+        refused(
+            format!("using {}", path.display()),
+            format!("the file is damaged: {reason}"),
+            "use another backup",
+        )
     };
     let file = File::open(&path).map_err(|error| damaged(error.to_string()))?;
     let found = file.metadata().map_err(|error| damaged(error.to_string()))?.len();

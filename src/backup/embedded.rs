@@ -5,12 +5,16 @@
 //! Not here: snapshots (`read_only_sqlite`), the compressed files (`archive`).
 use super::{
     archive::Archive,
-    error::{refused, write_error},
+    error::{read_error, refused, write_error},
     manifest::{BackupKind, Manifest, NewestBatch, StoredFile},
     staging::{Staging, create_file},
 };
-use crate::{await_done::await_done, doctor::{log_damage, warehouse_damage}, warehouse::{WarehouseTarget, path_in}};
-use anyhow::{Context, Result, anyhow};
+use crate::{
+    await_done::await_done,
+    doctor::{log_damage, warehouse_damage},
+    warehouse::{WarehouseTarget, path_in},
+};
+use anyhow::{Result, anyhow};
 use read_only_sqlite::Snapshot;
 use runtime::LogReader;
 use runtime_embedded::EmbeddedLog;
@@ -27,19 +31,30 @@ pub(super) fn write(folder: &Path, warehouse: Option<&Path>, staging: &Staging) 
     let mut manifest = Manifest::new(BackupKind::EmbeddedLog);
     let log = folder.join(LOG);
     let warehouse = warehouse.map(path_in).filter(|path| path.exists());
-    let reading = || format!("reading the files in {}", folder.display());
+    let failed = |error| read_error(folder, error);
     let (of_warehouse, of_log) = match &warehouse {
         Some(path) => {
-            let (first, second) = Snapshot::begin_together((path, &log), BUSY_TIMEOUT).with_context(reading)?;
+            let (first, second) = Snapshot::begin_together((path, &log), BUSY_TIMEOUT).map_err(failed)?;
             (Some(first), second)
         }
-        None => (None, Snapshot::begin(&log, BUSY_TIMEOUT).with_context(reading)?),
+        None => (None, Snapshot::begin(&log, BUSY_TIMEOUT).map_err(failed)?),
+    };
+    if of_log.is_empty().map_err(failed)? {
+        let what = format!("a backup of {}", log.display());
+        return Err(refused(what, "another process is creating the log", "run the command again").into());
+    }
+    // The first run creates the warehouse; before it has tables, it is no warehouse.
+    let of_warehouse = match of_warehouse {
+        Some(snapshot) if !snapshot.is_empty().map_err(failed)? => Some(snapshot),
+        _ => None,
     };
     let target = staging.folder();
     let (log, warehouse) = thread::scope(|scope| {
         let thread = of_warehouse.map(|snapshot| scope.spawn(move || store_warehouse(snapshot, target)));
         let log = store_log(of_log, target);
-        let warehouse = thread.map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("the thread that copies the warehouse failed"))));
+        let warehouse = thread.map(|thread| {
+            thread.join().unwrap_or_else(|_| Err(anyhow!("the thread that copies the warehouse failed")))
+        });
         (log, warehouse.transpose())
     });
     let ((log, described), warehouse) = (log?, warehouse?);
@@ -78,7 +93,9 @@ pub fn describe_log(folder: &Path) -> Result<LogContent> {
 /// # Errors
 /// If the warehouse cannot be read.
 pub fn newest_batch(folder: &Path) -> Result<Option<NewestBatch>> {
-    let Some(warehouse) = WarehouseTarget::Folder(folder.to_owned()).open_read_only()? else { return Ok(None) };
+    let Some(warehouse) = WarehouseTarget::Folder(folder.to_owned()).open_read_only()? else {
+        return Ok(None);
+    };
     let epoch = await_done(|| warehouse.writer_state())?.epoch;
     let newest = await_done(|| warehouse.newest_batch(epoch))?;
     Ok(newest.map(|batch| NewestBatch {
@@ -106,8 +123,8 @@ fn store_warehouse(snapshot: Snapshot, staging: &Path) -> Result<(StoredFile, Op
 
 fn copy(snapshot: Snapshot, target: &Path) -> Result<()> {
     // SQLite would create the file with another mode.
-    create_file(target).with_context(|| write_error(target))?;
-    snapshot.copy_to(target).with_context(|| write_error(target))
+    create_file(target).map_err(|error| write_error(target, error))?;
+    snapshot.copy_to(target).map_err(|error| write_error(target, error))
 }
 
 fn ensure_sound(name: &str, problems: &[String]) -> Result<()> {
@@ -123,6 +140,6 @@ fn compress(folder: &Path, name: &str) -> Result<StoredFile> {
     let mut archive = Archive::create(folder, name)?;
     archive.copy_from(&folder.join(name))?;
     let stored = archive.finish()?;
-    std::fs::remove_file(folder.join(name)).with_context(|| write_error(&folder.join(name)))?;
+    std::fs::remove_file(folder.join(name)).map_err(|error| write_error(&folder.join(name), error))?;
     Ok(stored)
 }

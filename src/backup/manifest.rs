@@ -108,11 +108,18 @@ impl Manifest {
         let what = || format!("restoring {}", backup.display());
         if !path.exists() {
             let reason = format!("there is no {name}, so this is no whole backup");
-            return Err(refused(what(), reason, "check the path; a backup is the folder that `fastbreak backup` names").into());
+            return Err(refused(
+                what(),
+                reason,
+                "check the path; a backup is the folder that `fastbreak backup` names",
+            )
+            .into());
         }
         let text = std::fs::read_to_string(&path).with_context(|| format!("reading {name}"))?;
-        let damaged = |reason: String| refused(what(), format!("{name} is damaged: {reason}"), "use another backup");
-        let envelope: Envelope<'_> = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        let damaged =
+            |reason: String| refused(what(), format!("{name} is damaged: {reason}"), "use another backup");
+        let envelope: Envelope<'_> =
+            serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         if blake3::hash(envelope.manifest.get().as_bytes()).to_hex().as_str() != envelope.hash {
             return Err(damaged("its hash does not match".into()).into());
         }
@@ -120,8 +127,12 @@ impl Manifest {
             serde_json::from_str(envelope.manifest.get()).map_err(|error| damaged(error.to_string()))?;
         let this = env!("CARGO_PKG_VERSION");
         if format > FORMAT || is_newer(&fastbreak, this) {
-            let reason = format!("Fastbreak {fastbreak} wrote it in format {format}; this is {this}, which reads format {FORMAT}");
-            return Err(refused(what(), reason, format!("install Fastbreak {fastbreak} or a later version")).into());
+            let reason = format!(
+                "Fastbreak {fastbreak} wrote it in format {format}; this is {this}, which reads format {FORMAT}"
+            );
+            return Err(
+                refused(what(), reason, format!("install Fastbreak {fastbreak} or a later version")).into()
+            );
         }
         Ok(serde_json::from_str(envelope.manifest.get()).map_err(|error| damaged(error.to_string()))?)
     }

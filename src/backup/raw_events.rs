@@ -11,12 +11,15 @@ use super::{
 };
 use crate::{
     ingest::{self, event_line},
-    retract::{RAW_TOPICS, RawRecord, StoredEvent, each_record},
+    retract::{RAW_TOPICS, StoredEvent, each_record},
 };
 use anyhow::Result;
 use processors::loader::check_fetch_time;
 use runtime::LogBackend;
-use schemas::{Timestamp, raw::{MAX_EVENT_BYTES, RawEvent}};
+use schemas::{
+    Timestamp,
+    raw::{MAX_EVENT_BYTES, RawEvent},
+};
 
 /// The name of the file, without `.zst`.
 pub const RAW_EVENTS: &str = "raw-events.jsonl";
@@ -30,7 +33,7 @@ pub(super) fn write(log: &mut dyn LogBackend, staging: &Staging) -> Result<Manif
     for topic in RAW_TOPICS {
         each_record(log, topic.info, |record| {
             match record {
-                RawRecord::Event(stored) if !is_rejected(&stored) => {
+                Some(stored) if !is_rejected(&stored) => {
                     archive.write(line(&stored)?.as_bytes())?;
                     manifest.raw_events += 1;
                     newest = newest.max(Some(stored.event.fetched_at));
@@ -47,7 +50,8 @@ pub(super) fn write(log: &mut dyn LogBackend, staging: &Staging) -> Result<Manif
 
 /// True if the loader rejected the event for its fetch time or its size.
 fn is_rejected(stored: &StoredEvent) -> bool {
-    let has_wrong_time = |timestamp| check_fetch_time(&stored.event, timestamp, "the timestamp of the record").is_err();
+    let has_wrong_time =
+        |timestamp| check_fetch_time(&stored.event, timestamp, "the timestamp of the record").is_err();
     stored.timestamp.is_some_and(has_wrong_time) || stored.event.check_size().is_err()
 }
 
@@ -68,8 +72,12 @@ fn line(stored: &StoredEvent) -> Result<String> {
         Err(reason) => format!("its line would be no event: {reason}"),
     };
     let StoredEvent { topic, partition, offset, .. } = stored;
-    let what = format!("a backup of the raw event {} (topic {}/{partition}, offset {offset})", stored.event.id, topic.name);
-    Err(refused(what, reason, "copy the raw topics with the tools of Kafka instead, and report this event").into())
+    let what = format!(
+        "a backup of the raw event {} (topic {}/{partition}, offset {offset})",
+        stored.event.id, topic.name
+    );
+    Err(refused(what, reason, "copy the raw topics with the tools of Kafka instead, and report this event")
+        .into())
 }
 
 #[cfg(test)]

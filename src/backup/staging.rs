@@ -4,7 +4,7 @@
 //! 0640, folders 0750.
 //! Not here: what the files contain (`archive`, `manifest`).
 use super::error::{refused, write_error};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::{
     fs::{DirBuilder, File},
     io::{self, Write},
@@ -37,12 +37,18 @@ impl Staging {
         let folder = target.with_file_name(name);
         match DirBuilder::new().mode(FOLDER_MODE).create(&folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let reason = format!("{} exists: another process writes this backup, or was stopped before its end", folder.display());
-                let next = format!("if no process writes it, `rm -r {}`, and run the command again", folder.display());
+                let reason = format!(
+                    "{} exists: another process writes this backup, or was stopped before its end",
+                    folder.display()
+                );
+                let next = format!(
+                    "if no process writes it, `rm -r {}`, and run the command again",
+                    folder.display()
+                );
                 Err(refused(writing(&target), reason, next).into())
             }
             created => {
-                created.with_context(|| write_error(&folder))?;
+                created.map_err(|error| write_error(&folder, error))?;
                 Ok(Staging { folder, target, is_published: false })
             }
         }
@@ -62,7 +68,7 @@ impl Staging {
             file.write_all(content)?;
             file.sync_all()
         };
-        write().with_context(|| write_error(&path))
+        write().map_err(|error| write_error(&path, error))
     }
     /// Gives the folder its own name, and returns it. All files must have been flushed to the disk.
     ///
@@ -79,7 +85,7 @@ impl Staging {
             std::fs::rename(&self.folder, &self.target)?;
             sync_folder(parent)
         };
-        rename().with_context(|| write_error(&self.target))?;
+        rename().map_err(|error| write_error(&self.target, error))?;
         self.is_published = true;
         Ok(self.target.clone())
     }
@@ -130,7 +136,10 @@ mod tests {
         let target = parent.path().join("a");
         let staging = Staging::create(&target).unwrap();
         let partial = staging.folder().to_owned();
-        assert!(partial.exists() && Staging::create(&target).is_err(), "two processes would write one backup");
+        assert!(
+            partial.exists() && Staging::create(&target).is_err(),
+            "two processes would write one backup"
+        );
         drop(staging);
         assert!(!partial.exists() && !target.exists());
         let staging = Staging::create(&target).unwrap();

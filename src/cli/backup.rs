@@ -42,8 +42,10 @@ fn text(report: &BackupReport) -> String {
 
 /// Returns what a backup contains, as a sentence.
 pub fn content(manifest: &Manifest) -> String {
-    let log = manifest.log.as_ref().map_or_else(|| "a log without an id".to_owned(), |id| format!("log {id}"));
-    let newest = manifest.newest.as_ref().map_or_else(String::new, |newest| format!(", the newest of {newest}"));
+    let log =
+        manifest.log.as_ref().map_or_else(|| "a log without an id".to_owned(), |id| format!("log {id}"));
+    let newest =
+        manifest.newest.as_ref().map_or_else(String::new, |newest| format!(", the newest of {newest}"));
     let batch = manifest.newest_batch.as_ref().map_or_else(String::new, |batch| {
         format!("; warehouse up to batch {} of {}", batch.id, batch.planned_at)
     });

@@ -37,8 +37,10 @@ impl RetractionFields {
     /// # Errors
     /// If the target is not the event with the same source, feed, key and payload, fetched at the stated time.
     pub fn retraction(self, event: RawEvent) -> Result<RawEvent, String> {
-        let target_fetched_at: Timestamp =
-            self.target_fetched_at.parse().map_err(|reason| format!("retraction: target_fetched_at: {reason}"))?;
+        let target_fetched_at: Timestamp = self
+            .target_fetched_at
+            .parse()
+            .map_err(|reason| format!("retraction: target_fetched_at: {reason}"))?;
         let RawEvent { feed, key, fetched_at, outcome, payload, .. } = event;
         let target = RawEvent::new(feed, key, target_fetched_at, outcome, payload);
         if self.target.parse::<RawId>().ok() != Some(target.id) {
@@ -72,7 +74,8 @@ struct Line<'a> {
 /// If the event cannot be written as JSON.
 pub fn line(event: &RawEvent) -> serde_json::Result<String> {
     let raw: Option<&RawValue> = serde_json::from_str(&event.payload).ok();
-    let is_line = |raw: &&RawValue| raw.get() == event.payload && raw.get() != "null" && !raw.get().contains('\n');
+    let is_line =
+        |raw: &&RawValue| raw.get() == event.payload && raw.get() != "null" && !raw.get().contains('\n');
     let payload = raw.filter(is_line);
     let (source, feed) = Feed::names(event.feed);
     let line = Line {

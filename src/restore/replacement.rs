@@ -29,7 +29,11 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// If the backup is damaged, another process has a file open, or a file cannot be written. Nothing is replaced then; only if a rename fails,
 /// a file before it is replaced.
 pub(super) fn replace(folder: &Path, backup: &Path, files: &[StoredFile]) -> Result<()> {
-    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).with_context(|| write_error(folder))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER_MODE)
+        .create(folder)
+        .map_err(|error| write_error(folder, error))?;
     // While this process has the lock, no process runs processors, and no other one restores.
     let _run_lock = RunLock::acquire(folder)?;
     let staging = StagingFolder::create(folder)?;
@@ -64,16 +68,16 @@ impl StagingFolder {
             }
             DirBuilder::new().mode(FOLDER_MODE).create(&path)
         };
-        create().with_context(|| write_error(&path))?;
+        create().map_err(|error| write_error(&path, error))?;
         Ok(StagingFolder(path))
     }
     fn uncompress(&self, backup: &Path, file: &StoredFile) -> Result<()> {
         let path = self.0.join(&file.name);
-        let mut target = create_file(&path).with_context(|| write_error(&path))?;
+        let mut target = create_file(&path).map_err(|error| write_error(&path, error))?;
         // A damaged backup is no error of writing.
         verify(backup, file, &mut target)
-            .map_err(|error| if error.is::<RuntimeError>() { error } else { error.context(write_error(&path)) })?;
-        target.sync_all().with_context(|| write_error(&path))
+            .map_err(|error| if error.is::<RuntimeError>() { error } else { write_error(&path, error) })?;
+        target.sync_all().map_err(|error| write_error(&path, error))
     }
 }
 
@@ -91,14 +95,20 @@ impl Drop for StagingFolder {
 fn close(path: &Path) -> Result<()> {
     if path.symlink_metadata().is_ok() && leave_wal_mode(path).is_err_and(|error| is_busy(&error)) {
         let what = format!("replacing {}", path.display());
-        return Err(refused(what, "another process has it open", "stop that process, then run the command again").into());
+        return Err(refused(
+            what,
+            "another process has it open",
+            "stop that process, then run the command again",
+        )
+        .into());
     }
     for suffix in ["-wal", "-shm", "-journal"] {
         let mut beside = path.as_os_str().to_owned();
         beside.push(suffix);
         match std::fs::remove_file(&beside) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("removing {} failed", Path::new(&beside).display()));
+                return Err(error)
+                    .with_context(|| format!("removing {} failed", Path::new(&beside).display()));
             }
             _ => {}
         }

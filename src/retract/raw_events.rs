@@ -25,13 +25,6 @@ pub struct StoredEvent {
     pub event: RawEvent,
 }
 
-/// A record of a raw topic.
-pub enum RawRecord {
-    Event(StoredEvent),
-    /// The record comes from another program, and its loader has rejected it.
-    NoEvent,
-}
-
 /// Calls `each` with every event that a raw topic has at the time of the call, partition by partition.
 ///
 /// # Errors
@@ -42,21 +35,21 @@ pub fn each_event(
     mut each: impl FnMut(StoredEvent),
 ) -> Result<()> {
     each_record(log, topic, |record| {
-        if let RawRecord::Event(event) = record {
+        if let Some(event) = record {
             each(event);
         }
         Ok(())
     })
 }
 
-/// Calls `each` with every record that a raw topic has at the time of the call, partition by partition.
+/// Calls `each` with every record that a raw topic has at the time of the call, partition by partition; with `None` if the record is no event.
 ///
 /// # Errors
 /// If the log cannot be read; the first error of `each`.
 pub fn each_record(
     log: &mut dyn LogReader,
     topic: TopicInfo,
-    mut each: impl FnMut(RawRecord) -> Result<()>,
+    mut each: impl FnMut(Option<StoredEvent>) -> Result<()>,
 ) -> Result<()> {
     for (partition, end) in log.end_offsets(&[topic.name])? {
         let mut from = 0;
@@ -66,7 +59,7 @@ pub fn each_record(
                 let record = record?;
                 let event = record.value.map(wire::decode::<RawEvent>);
                 each(match event {
-                    Some(Ok(event)) => RawRecord::Event(StoredEvent {
+                    Some(Ok(event)) => Some(StoredEvent {
                         topic,
                         partition: partition.partition,
                         offset: record.offset,
@@ -74,7 +67,7 @@ pub fn each_record(
                         timestamp: record.timestamp,
                         event,
                     }),
-                    _ => RawRecord::NoEvent,
+                    _ => None,
                 })?;
             }
             let next = batches.last().map_or(from, RecordBatch::next);
