@@ -4,6 +4,7 @@
 //! Invariant: an error message states what failed, where and why, and the command to run next.
 //! Not here: the commands themselves (one file each), exit codes (`outcome`).
 mod audit;
+mod backup;
 mod bench;
 mod control_characters;
 mod demo;
@@ -22,6 +23,7 @@ mod names;
 mod outcome;
 mod output;
 mod replay;
+mod restore;
 mod retract;
 mod run;
 mod schemas;
@@ -163,6 +165,17 @@ enum Command {
     },
     /// Retract raw events: from now on they count as never fetched; what was issued before stands. Without --yes, preview only
     Retract(retract::RetractArguments),
+    /// Write a backup of log and warehouse into a new folder, also while a run writes to them; on Kafka, of the raw events
+    #[command(after_help = backup::EXAMPLES)]
+    Backup {
+        /// Folder to create
+        #[arg(value_name = "FOLDER")]
+        target: PathBuf,
+    },
+    /// Restore a backup into the data folder, after verifying it; if there is a log or a warehouse, without --yes, preview only. On Kafka,
+    /// add the raw events that the topics do not have
+    #[command(after_help = restore::EXAMPLES)]
+    Restore(restore::RestoreArguments),
     /// Check and register the Avro schemas
     Schemas {
         #[command(subcommand)]
@@ -316,6 +329,8 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
         Command::Links(arguments) => links::link(&app, &arguments, output),
         Command::Names { command } => names::names(&app, &command, output),
         Command::Retract(arguments) => retract::retract(&app, &arguments, output),
+        Command::Backup { target } => backup::backup(&app, &target, output),
+        Command::Restore(arguments) => restore::restore(&app, &arguments, output),
         Command::Schemas { command } => match command {
             SchemasCommand::Check => schemas::check(&app, output),
             SchemasCommand::Push { dry_run } => schemas::push(&app, dry_run, output),

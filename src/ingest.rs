@@ -4,9 +4,11 @@
 //! in another format, with an unknown (source, feed) or with an impossible fetch time becomes a dead letter. A line above the limit of an
 //! event is refused: it is counted and named, and nothing of it is stored.
 //! Invariant: an event is identified by source, feed, key, fetch time and content, so ingesting it again appends nothing, unless its outcome
-//! says more than before. Every line is counted as new, known, dead letter or too large. No line becomes a retraction.
+//! says more than before. Every line is counted as new, known, dead letter or too large. A line becomes a retraction only if a backup wrote
+//! it (`event_line`).
 //! Not here: decoding of payloads (the loaders), ingesting files (`files`), reading their lines (`line_reader`), deciding whether a file has
 //! events at all (`first_lines`).
+pub mod event_line;
 mod file_form;
 pub mod files;
 mod first_lines;
@@ -14,6 +16,7 @@ pub mod line_reader;
 
 use crate::reasons::ReasonCounts;
 use anyhow::Result;
+use event_line::RetractionFields;
 use first_lines::FirstLines;
 use processors::loader::{JsonError, check_fetch_time, parse_json};
 use runtime::{Commit, LogBackend, RawEventRecord, clock, engine::dlq_topic};
@@ -90,6 +93,11 @@ struct Line<'a> {
     /// `None` if the line has no outcome. An outcome that is null is not absent.
     #[serde(borrow, default, deserialize_with = "present")]
     outcome: Option<&'a RawValue>,
+    /// Present only in a line that a backup wrote.
+    #[serde(borrow)]
+    retraction: Option<&'a RawValue>,
+    /// The payload, if it cannot be part of a line as it is; `payload` is then null.
+    payload_text: Option<String>,
     #[serde(borrow)]
     payload: &'a RawValue,
 }
@@ -138,7 +146,24 @@ pub fn parse(line: &str) -> Result<RawEvent, (RejectCode, String)> {
         .parse()
         .map_err(|reason| (RejectCode::BadEnvelope, format!("fetched_at: {reason}")))?;
     let outcome = line.outcome.map_or(Ok(FetchOutcome::Complete), outcome)?;
-    Ok(RawEvent::new(feed, line.key, fetched_at, outcome, line.payload.get().to_owned()))
+    let payload = match line.payload_text {
+        None => line.payload.get().to_owned(),
+        Some(text) if line.payload.get() == "null" => text,
+        Some(_) => return Err((RejectCode::BadEnvelope, "found both payload and payload_text".to_owned())),
+    };
+    let event = RawEvent::new(feed, line.key, fetched_at, outcome, payload);
+    match line.retraction {
+        None => Ok(event),
+        Some(fields) => retraction(fields, event),
+    }
+}
+
+fn retraction(fields: &RawValue, event: RawEvent) -> Result<RawEvent, (RejectCode, String)> {
+    let fields: Result<RetractionFields, _> = parse_json(fields.get());
+    let fields = fields.map_err(|error| match error {
+        JsonError::Shape(reason) | JsonError::NotJson(reason) => format!("retraction: {reason}"),
+    });
+    fields.and_then(|fields| fields.retraction(event)).map_err(|reason| (RejectCode::BadEnvelope, reason))
 }
 
 fn outcome(written: &RawValue) -> Result<FetchOutcome, (RejectCode, String)> {

@@ -5,6 +5,7 @@
 pub mod app;
 pub mod audit;
 mod await_done;
+pub mod backup;
 pub mod bench;
 pub mod cli;
 pub mod config;
@@ -27,6 +28,7 @@ pub mod reasons;
 pub mod redrive;
 pub mod registry;
 pub mod replay;
+pub mod restore;
 pub mod retract;
 pub mod run;
 pub mod schema_registration;

@@ -9,7 +9,7 @@ mod raw_events;
 mod retractions;
 mod target;
 
-pub use raw_events::{RAW_TOPICS, StoredEvent, each_event};
+pub use raw_events::{RAW_TOPICS, StoredEvent, each_event, each_record};
 pub use retractions::{RetractedEvent, Retractions, retractions};
 
 use crate::app::App;

@@ -302,16 +302,32 @@ fn the_same_bytes_with_a_better_outcome_are_appended_again_and_with_no_better_on
 }
 
 #[test]
-fn no_line_becomes_a_retraction() {
+fn a_line_becomes_a_retraction_only_of_the_event_with_its_own_content() {
     let run = Fastbreak::new();
     run.ingest(&[event(1)]);
-    let id = fastbreak::ingest::parse(&event(1)).unwrap().id;
-    let retraction =
-        format!(r#"{{"target":{},"target_fetched_at":0,"undo":false,"reason":"x"}},"payload""#, id.0);
-    let line = event(2).replace("\"payload\"", &format!(r#""retraction":{retraction}"#));
-    assert_eq!(counts(&ingest_standard_input(&run, line.as_bytes())), [1, 0, 0]);
+    let parse = |line: &str| fastbreak::ingest::parse(line).unwrap();
+    let (one, two) = (parse(&event(1)), parse(&event(2)));
+    let with = |line: &str, target: &str| {
+        let fields = format!(
+            r#"{{"target":"{target}","target_fetched_at":"{}","undo":false,"reason":"x"}},"payload""#,
+            one.fetched_at
+        );
+        line.replace("\"payload\"", &format!(r#""retraction":{fields}"#))
+    };
+    let refused = [
+        with(&event(2), &one.id.to_string()),
+        with(&event(1), &two.id.to_string()),
+        with(&event(1), "no id"),
+        event(1).replace("\"payload\"", r#""retraction":{"target":"1"},"payload""#),
+        event(1).replace("\"payload\"", r#""payload_text":"{}","payload""#),
+    ];
+    assert_eq!(counts(&ingest_standard_input(&run, refused.join("\n").as_bytes())), [0, 0, 5]);
     run.catch_up();
     assert_eq!(run.json(&["audit"])["retracted"], json!([]));
+    let retraction = with(&event(1), &one.id.to_string());
+    assert_eq!(counts(&ingest_standard_input(&run, retraction.as_bytes())), [1, 0, 0]);
+    run.catch_up();
+    assert_eq!(run.json(&["audit"])["retracted"][0]["raw"], one.id.to_string());
 }
 
 #[test]

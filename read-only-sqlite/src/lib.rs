@@ -5,10 +5,12 @@
 //! cannot be created, the file is read without locks: then [`ChangeCheck`] detects that a process began to write meanwhile.
 //! Invariant: the content of the file is never changed, and after the connection is closed the folder has the same files as before.
 //! Exception: if only `-shm` is missing, it is created and remains.
-//! Not here: whether the path still names the open file (`identity`), the tables of the files (crates `runtime-embedded` and `sinks`).
+//! Not here: whether the path still names the open file (`identity`), copies of a file that is written (`snapshot`), the tables of the files (crates `runtime-embedded` and `sinks`).
 mod identity;
+mod snapshot;
 
 pub use identity::{FileIdentity, IdentityError};
+pub use snapshot::Snapshot;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::{

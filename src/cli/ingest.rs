@@ -53,14 +53,21 @@ fn dead_lines(lines: u64) -> String {
     if lines == 1 { "1 line is a dead letter".to_owned() } else { format!("{lines} lines are dead letters") }
 }
 
+/// Returns how many events are new and how many were known, as a sentence.
+pub fn count_events(ingested: &Ingested) -> String {
+    match ingested {
+        Ingested { new: 0, known: 0, lines: 1.., .. } => "no line is an event".to_owned(),
+        Ingested { new: 0, known, lines: 1.., .. } => {
+            format!("nothing new: {known} events were already in the log")
+        }
+        Ingested { new, known: 0, .. } => format!("{new} events ingested"),
+        Ingested { new, known, .. } => format!("{new} events ingested, {known} were already in the log"),
+    }
+}
+
 fn show(ingested: &Ingested) -> String {
-    let Ingested { lines, new, known, dead_letters, .. } = ingested;
-    let mut shown = vec![match (new, known) {
-        (0, 0) if *lines > 0 => "no line is an event".to_owned(),
-        (0, _) if *lines > 0 => format!("nothing new: {known} events were already in the log"),
-        (new, 0) => format!("{new} events ingested"),
-        (new, known) => format!("{new} events ingested, {known} were already in the log"),
-    }];
+    let Ingested { dead_letters, .. } = ingested;
+    let mut shown = vec![count_events(ingested)];
     if *dead_letters > 0 {
         let rows =
             ingested.reasons.most_frequent_first().into_iter().take(MAX_REASONS).map(|count| {

@@ -1,10 +1,10 @@
 //! Reads the raw events of a log in parts of limited size.
 //!
-//! Invariant: read-only; a record that is not an event is skipped, because it comes from another program and its loader has rejected it.
+//! Invariant: read-only; a record that is not an event comes from another program, and its loader has rejected it.
 //! Not here: which of the events are retracted (`retractions`).
 use anyhow::Result;
 use runtime::{LogReader, RecordBatch};
-use schemas::{raw::RawEvent, wire};
+use schemas::{Timestamp, raw::RawEvent, wire};
 use topics::{Offset, Topic, TopicInfo};
 
 /// The raw topics.
@@ -20,6 +20,8 @@ pub struct StoredEvent {
     pub partition: i32,
     pub offset: Offset,
     pub record_key: String,
+    /// The timestamp of the record, if the log passes it on.
+    pub timestamp: Option<Timestamp>,
     pub event: RawEvent,
 }
 
@@ -32,15 +34,41 @@ pub fn each_event(
     topic: TopicInfo,
     mut each: impl FnMut(StoredEvent),
 ) -> Result<()> {
+    each_record(log, topic, |record| {
+        if let Some(event) = record {
+            each(event);
+        }
+        Ok(())
+    })
+}
+
+/// Calls `each` with every record that a raw topic has at the time of the call, partition by partition; with `None` if the record is no event.
+///
+/// # Errors
+/// If the log cannot be read; the first error of `each`.
+pub fn each_record(
+    log: &mut dyn LogReader,
+    topic: TopicInfo,
+    mut each: impl FnMut(Option<StoredEvent>) -> Result<()>,
+) -> Result<()> {
     for (partition, end) in log.end_offsets(&[topic.name])? {
         let mut from = 0;
         while from < end {
             let batches = log.read(partition, from, READ_BYTES)?;
             for record in batches.iter().flat_map(RecordBatch::records) {
                 let record = record?;
-                let Some(Ok(event)) = record.value.map(wire::decode::<RawEvent>) else { continue };
-                let (offset, record_key) = (record.offset, record.key.to_owned());
-                each(StoredEvent { topic, partition: partition.partition, offset, record_key, event });
+                let event = record.value.map(wire::decode::<RawEvent>);
+                each(match event {
+                    Some(Ok(event)) => Some(StoredEvent {
+                        topic,
+                        partition: partition.partition,
+                        offset: record.offset,
+                        record_key: record.key.to_owned(),
+                        timestamp: record.timestamp,
+                        event,
+                    }),
+                    _ => None,
+                })?;
             }
             let next = batches.last().map_or(from, RecordBatch::next);
             if next <= from {
