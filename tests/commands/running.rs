@@ -9,6 +9,7 @@ use crate::{
 use rusqlite::{Connection, TransactionBehavior};
 use serde_json::Value;
 use std::{
+    io::{BufRead, BufReader},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -56,14 +57,13 @@ fn a_run_waits_for_a_warehouse_that_another_process_has_locked() {
     let lock = db.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
     let mut command = fastbreak(data.folder.path(), &["run", "--until-caught-up"]);
     let mut running = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    // SQLite itself waits for ten seconds.
-    std::thread::sleep(Duration::from_secs(13));
-    assert!(running.try_wait().unwrap().is_none(), "the run did not wait");
+    // SQLite itself waits for ten seconds before the run does.
+    let mut messages = BufReader::new(running.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let waits = messages.by_ref().any(|line| line.contains("the warehouse is not ready, retrying"));
+    assert!(waits, "the run did not wait: {:?}", running.wait());
     drop(lock);
-    let output = running.wait_with_output().unwrap();
-    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{messages}");
-    assert!(messages.contains("the warehouse is not ready, retrying"), "{messages}");
+    let messages: Vec<String> = messages.collect();
+    assert_eq!(running.wait().unwrap().code(), Some(0), "{messages:?}");
 }
 
 #[test]
