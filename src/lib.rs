@@ -6,6 +6,7 @@ pub mod app;
 pub mod audit;
 mod await_done;
 pub mod bench;
+pub mod cat;
 pub mod cli;
 pub mod config;
 mod continuity;
