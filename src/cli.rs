@@ -6,6 +6,7 @@
 mod audit;
 mod backup;
 mod bench;
+mod cat;
 mod control_characters;
 mod demo;
 mod dlq;
@@ -62,7 +63,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 }
-const EXIT_CODES: &str = "Exit codes: 0 success; 1 error, or the result is not balanced; 2 usage error or wrong configuration; 3 differences found; \
+const EXIT_CODES: &str = "Exit codes: 0 success; 1 error, or the result is not balanced; 2 usage error or wrong configuration; 3 differences found, or a status of `lag --fail-on`; \
      4 precondition failed, not authorized, fenced or DLQ limit exceeded; 5 a server is unreachable.";
 
 #[derive(Args)]
@@ -106,15 +107,9 @@ enum Command {
         #[arg(long, value_delimiter = ',', value_name = "NAME")]
         accept_dead_letters: Vec<String>,
     },
-    /// Show the consumer lag of every processor, in records and in time
-    Lag {
-        /// Sample and print the lag repeatedly until the process is stopped
-        #[arg(long)]
-        watch: bool,
-        /// Also show each partition with unread records
-        #[arg(long)]
-        partitions: bool,
-    },
+    /// Show the consumer lag of every processor, in records and in time, its owner, and the age of the newest event of each feed
+    #[command(after_help = lag::EXAMPLES)]
+    Lag(lag::LagArguments),
     /// Check record accounting, list parked records and content hashes, reconcile warehouse and log; exit code 1 if not balanced
     Audit,
     /// Show the prediction error, the betting results and the calibration of each prediction system
@@ -137,6 +132,9 @@ enum Command {
         #[arg(long, value_name = "GAME")]
         game: Option<GameId>,
     },
+    /// Print the records of a topic, decoded, one JSON object per line; exit code 1 if a record cannot be decoded
+    #[command(after_help = cat::EXAMPLES)]
+    Cat(cat::CatArguments),
     /// Show the topology: each processor with its input and output topics
     Graph {
         /// Print a Mermaid flowchart
@@ -314,12 +312,13 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
             let accept_dead_letters = accept_dead_letters.as_slice();
             run::run(&app, RunOptions { until_caught_up, only: &only, accept_dead_letters }, output)
         }
-        Command::Lag { watch, partitions } => lag::lag(&app, watch, partitions, output),
+        Command::Lag(arguments) => lag::lag(&app, arguments, output),
         Command::Audit => audit::audit(&app, output),
         Command::Grade(arguments) => grade::grade(&app, arguments, output),
         Command::Status { date } => slate::status(&app, date, output),
         Command::Coverage { date, players } => slate::coverage(&app, date, players, output),
         Command::Explain { player, date, game } => explain::explain(&app, (&player, date, game), output),
+        Command::Cat(arguments) => cat::cat(&app, arguments),
         Command::Graph { mermaid } => graph::graph(mermaid, output),
         Command::Doctor { quick } => doctor::doctor(&app, quick, output),
         Command::Config { command } => match command {

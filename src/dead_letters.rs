@@ -11,5 +11,5 @@ mod state;
 pub use list::{ListedReason, list};
 pub use purge::{PurgeReport, purge};
 pub use reasons::{count_reasons, location};
-pub use show::{DeadLetterReport, NewestDeadLetters, show};
+pub use show::{DeadLetterReport, NewestDeadLetters, show, value_json};
 pub use state::{DeadLetterState, states};

@@ -2,12 +2,17 @@
 //!
 //! Invariant: read-only; it joins no consumer group. `fastbreak lag`, the console and the metrics all take their samples with this module.
 //! Not here: assessing the lag (`runtime::lag`).
+mod feeds;
+
+pub use feeds::FeedReport;
+
 use crate::app::App;
 use anyhow::Result;
+use feeds::FeedTimes;
 use runtime::{
     LogBackend, clock,
     engine::dlq_topic,
-    lag::{LagMonitor, ProcessorLag},
+    lag::{LagMonitor, ProcessorLag, Status},
     subscription::Subscription,
 };
 use serde::Serialize;
@@ -22,12 +27,36 @@ const MAX_SAMPLES: usize = 3;
 /// Pause between the samples of [`lag`].
 const SHORT_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The lag of each processor, and an upper bound for the number of records in its dead-letter topic.
+/// The lag of each processor, and an upper bound for the number of records in its dead-letter topic; and the newest event of each feed.
 #[derive(Serialize)]
 pub struct LagReport {
     pub log: String,
     pub processors: Vec<ProcessorReport>,
+    pub feeds: Vec<FeedReport>,
 }
+impl LagReport {
+    /// Returns the processors that have one of these statuses.
+    pub fn with_status<'a>(&'a self, statuses: &'a [Status]) -> impl Iterator<Item = &'a ProcessorLag> {
+        let lags = self.processors.iter().map(|processor| &processor.lag);
+        lags.filter(|lag| statuses.contains(&lag.lag.status))
+    }
+}
+
+/// The processors that a report has: those with one of the names or statuses; all, if there are neither.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LagFilter {
+    pub names: Vec<String>,
+    pub statuses: Vec<Status>,
+}
+impl LagFilter {
+    fn matches(&self, lag: &ProcessorLag) -> bool {
+        let is_all = self.names.is_empty() && self.statuses.is_empty();
+        is_all
+            || self.names.iter().any(|name| name == lag.processor)
+            || self.statuses.contains(&lag.lag.status)
+    }
+}
+
 /// The lag of one processor.
 #[derive(Serialize)]
 pub struct ProcessorReport {
@@ -48,6 +77,7 @@ pub struct LagSampler {
     log: Box<dyn LogBackend>,
     subscriptions: Vec<Subscription>,
     monitor: LagMonitor,
+    feed_times: FeedTimes,
 }
 impl LagSampler {
     /// Connects to the log.
@@ -57,7 +87,8 @@ impl LagSampler {
     pub fn new(app: &App) -> Result<LagSampler> {
         let subscriptions = app.subscriptions()?.to_vec();
         let monitor = LagMonitor::new([(SINK, app.pipeline_limits().sink_batch.age_ms)]);
-        Ok(LagSampler { log: app.open_log_read_only()?, subscriptions, monitor })
+        let feed_times = FeedTimes::default();
+        Ok(LagSampler { log: app.open_log_read_only()?, subscriptions, monitor, feed_times })
     }
     /// Returns the name of the log, to be shown to an operator.
     pub fn log_name(&self) -> String {
@@ -81,13 +112,14 @@ impl LagSampler {
     ///
     /// # Errors
     /// If the log cannot be read.
-    pub fn report(&mut self) -> Result<LagReport> {
+    pub fn report(&mut self, filter: &LagFilter) -> Result<LagReport> {
         let LagSample { lags, dead_letters } = self.sample()?;
-        let processors = lags.into_iter().map(|lag| {
+        let processors = lags.into_iter().filter(|lag| filter.matches(lag)).map(|lag| {
             let dead_letters = dead_letters.get(lag.processor).copied().unwrap_or(0);
             ProcessorReport { lag, dead_letters }
         });
-        Ok(LagReport { log: self.log_name(), processors: processors.collect() })
+        let feeds = self.feed_times.report(self.log.as_mut(), clock::now())?;
+        Ok(LagReport { log: self.log_name(), processors: processors.collect(), feeds })
     }
 }
 
@@ -101,15 +133,15 @@ fn offset_count(topic: &str, starts: &Offsets, ends: &Offsets) -> i64 {
 ///
 /// # Errors
 /// If the configured model artifact cannot be loaded or the log cannot be read.
-pub fn lag(app: &App) -> Result<LagReport> {
+pub fn lag(app: &App, filter: &LagFilter) -> Result<LagReport> {
     let mut sampler = LagSampler::new(app)?;
-    let mut report = sampler.report()?;
+    let mut report = sampler.report(filter)?;
     for _ in 1..MAX_SAMPLES {
         if report.processors.iter().all(|processor| processor.lag.lag.records == 0) {
             break;
         }
         std::thread::sleep(SHORT_SAMPLE_INTERVAL);
-        report = sampler.report()?;
+        report = sampler.report(filter)?;
     }
     Ok(report)
 }

@@ -7,6 +7,7 @@ pub mod audit;
 mod await_done;
 pub mod backup;
 pub mod bench;
+pub mod cat;
 pub mod cli;
 pub mod config;
 mod continuity;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Fastbreak, season};
+use schemas::raw::{Feed, RawEvent};
 use serde_json::Value;
 use std::{
     io::{Read, Write},
@@ -51,6 +52,9 @@ fn lag_counts_unread_records_and_reports_stopped_processors() {
             "{processor:#}"
         );
         assert_eq!(processor["status"], "stopped");
+        assert!(
+            processor["partitions"].as_array().unwrap().iter().all(|partition| partition["owner"].is_null())
+        );
     }
     let new = run.ingest(rest)["new"].as_i64().unwrap();
     let report = run.json(&["lag"]);
@@ -64,6 +68,70 @@ fn lag_counts_unread_records_and_reports_stopped_processors() {
     }
     run.catch_up();
     assert!(processors(&run.json(&["lag"])).iter().all(|processor| processor["lag_records"] == 0));
+}
+
+#[test]
+fn only_selects_processors_and_fail_on_exits_with_3_for_a_status() {
+    let run = Fastbreak::new();
+    run.ingest(&season()[..40]);
+    let names = |arguments: &[&str]| -> Vec<String> {
+        let report = run.json(&[&["lag"], arguments].concat());
+        processors(&report).iter().map(|p| p["processor"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&["--only", "markets,games"]), ["games", "markets"]);
+    assert_eq!(names(&["--only", "stopped"]).len(), 15);
+    assert_eq!(names(&["--only", "losing_data", "--only", "slate"]), ["slate"]);
+    for (arguments, code) in [
+        (&["--fail-on", "stopped"][..], 3),
+        (&["--fail-on", "stalled,losing-data"], 0),
+        (&["--fail-on", "ok,stopped", "--only", "games"], 3),
+        (&["--fail-on", "stopped", "--only", "stalled"], 0),
+        (&["--watch", "--fail-on", "stopped"], 3),
+        (&["--fail-on", "late"], 2),
+        (&["--only", "gamez"], 2),
+    ] {
+        let output = run.run(&[&["lag"], arguments].concat());
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+        assert_eq!(
+            code == 3,
+            message.contains("games is stopped: no process runs it"),
+            "{arguments:?}: {message}"
+        );
+        assert!(code != 2 || message.contains("falling_behind"), "{message}");
+    }
+}
+
+#[test]
+fn the_newest_event_of_each_feed_has_an_age_and_a_retraction_is_no_event() {
+    let run = Fastbreak::new();
+    let lines = season();
+    let events: Vec<RawEvent> = lines.iter().filter_map(|line| fastbreak::ingest::parse(line).ok()).collect();
+    run.ingest(&lines);
+    let report = run.json(&["lag"]);
+    let feeds = report["feeds"].as_array().unwrap();
+    assert_eq!(feeds.len(), Feed::ALL.len());
+    let mut found = 0;
+    for (feed, shown) in Feed::ALL.into_iter().zip(feeds) {
+        assert_eq!(shown["feed"], feed.to_string());
+        let newest = events.iter().filter(|event| event.feed == feed).map(|event| event.fetched_at).max();
+        if shown["last_fetched_at"] != Value::Null {
+            assert_eq!(
+                shown["last_fetched_at"].as_str().unwrap().parse(),
+                newest.ok_or(String::new()),
+                "{feed}"
+            );
+            assert!(shown["age_seconds"].as_i64().unwrap() > 0);
+            found += 1;
+        }
+    }
+    assert!(found >= 4, "{feeds:#?}");
+    let newest =
+        events.iter().filter(|event| event.feed == Feed::NbacomSchedule).max_by_key(|event| event.fetched_at);
+    let id = newest.unwrap().id.to_string();
+    run.json(&["retract", &id, "--reason", "test", "--yes"]);
+    let after = &run.json(&["lag"])["feeds"][0];
+    assert_eq!(after["last_fetched_at"], feeds[0]["last_fetched_at"]);
 }
 
 #[test]
@@ -85,6 +153,12 @@ fn a_running_process_shows_its_lag_and_counts_committed_records() {
     // The command `lag` runs in another process, and must see that a process runs the processors.
     let report = run.json(&["lag"]);
     assert!(processors(&report).iter().all(|processor| processor["status"] != "stopped"), "{report:#}");
+    for partition in
+        processors(&report).iter().flat_map(|processor| processor["partitions"].as_array().unwrap())
+    {
+        assert_eq!(partition["owner"]["process"], child.id(), "{partition}");
+        assert!(partition["owner"]["since"].as_str().unwrap().ends_with('Z'), "{partition}");
+    }
     let text = get(addr, "/metrics").unwrap();
     let value = |name: &str, labels: &str| -> f64 {
         let line = text.lines().find(|line| line.starts_with(&format!("{name}{{{labels}}}")));

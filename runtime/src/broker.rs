@@ -10,8 +10,10 @@ use crate::{
     lag::ProcessorProgress,
     progress_board::ProgressBoard,
     record_batch::RecordBatch,
+    stored_record::{ReadSize, StoredRecords},
     subscription::{ReadLimits, RunContext, Subscription},
 };
+use schemas::Timestamp;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use topics::{Offset, Offsets, TopicPartition};
 
@@ -58,6 +60,42 @@ pub trait LogReader: Send {
         from: Offset,
         max_bytes: usize,
     ) -> Result<Vec<RecordBatch>, RuntimeError>;
+    /// Reads the records of several partitions as they are stored, from these offsets on: of each partition up to about the size, up to the
+    /// end offset at the time of the call, and at least one record if there is any. A partition of which nothing is left to read may be
+    /// absent. Transactions that are open or were aborted are not read, and not waited for.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn read_stored(
+        &mut self,
+        from: &Offsets,
+        size: ReadSize,
+    ) -> Result<BTreeMap<TopicPartition, StoredRecords>, RuntimeError>;
+    /// Reads the newest records of several partitions as they are stored: of each at least `records` if it has as many, but not more than
+    /// about a megabyte. Costs as much however many records the partitions have.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn read_newest(
+        &mut self,
+        partitions: &[TopicPartition],
+        records: usize,
+    ) -> Result<BTreeMap<TopicPartition, StoredRecords>, RuntimeError>;
+    /// Returns the offset of the first record of each partition whose timestamp is not before an instant; partitions without such a record
+    /// are absent.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn offsets_at(
+        &mut self,
+        partitions: &[TopicPartition],
+        instant: Timestamp,
+    ) -> Result<Offsets, RuntimeError>;
+    /// Waits until a partition has a record at or after its offset, at most for `timeout`. Returns true if there may be one.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn await_records(&mut self, next: &Offsets, timeout: Duration) -> Result<bool, RuntimeError>;
     /// Reads the dead letters of a processor in one partition of its dead-letter queue, from an offset on.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a commit depends on the records and the restored state alone; the engine uses no clock, no randomness and no I/O.
 //! Not here: where records come from and where commits go (`broker`), the loop (`task`).
+mod changelog_record;
 mod codec;
 mod derived_topics;
 mod dlq_limits;
@@ -11,6 +12,7 @@ mod node;
 mod stateless;
 mod view_state;
 
+pub use changelog_record::changelog_record;
 pub use codec::{Input, Output, ParseOutputKey, stream, table};
 pub use derived_topics::{changelog_topic, dlq_topic};
 pub use dlq_limits::{AcceptedRecords, DlqLimits, RejectWindow};

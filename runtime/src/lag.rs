@@ -8,6 +8,7 @@
 //! Not here: sampling a log (`LogReader::progress`), showing the lag (`src/lag.rs` of the binary, crate `console`).
 mod assess;
 mod monitor;
+mod owner;
 mod progress;
 mod status;
 
@@ -15,5 +16,6 @@ mod status;
 mod laws;
 
 pub use monitor::LagMonitor;
+pub use owner::Owner;
 pub use progress::{PartitionProgress, ProcessorProgress, Unread};
 pub use status::{CatchUp, Lag, PartitionLag, ProcessorLag, Status, Trend};

@@ -17,6 +17,7 @@ pub mod lag;
 pub mod metrics;
 pub mod progress_board;
 pub mod record_batch;
+pub mod stored_record;
 pub mod subscription;
 pub mod supervisor;
 pub mod task;
@@ -26,3 +27,4 @@ pub use commit::{Commit, DeadLetterRecord, RawEventRecord, RecordCount, Restored
 pub use engine::ProcessorNode;
 pub use error::{CommitError, RuntimeError};
 pub use record_batch::{Record, RecordBatch};
+pub use stored_record::{ReadSize, StoredRecord, StoredRecords, StoredValue};

@@ -21,10 +21,11 @@ use crate::{
     },
     ops::{LedgerEntry, LogId, SinkBatchPlanned},
     prediction::Prediction,
+    public_json::to_json,
     raw::{DeadLetter, RawEvent},
     team::Matchup,
     team_form::{SlateEntry, TeamForm},
-    wire::Event,
+    wire::{self, Event, WireError},
 };
 use std::sync::LazyLock;
 
@@ -42,6 +43,8 @@ pub struct Entry {
     /// Derives a schema text from the Rust type. The tests compare it with the newest released text.
     pub derived: fn() -> Result<String, String>,
     pub schemas: fn() -> &'static Schemas,
+    /// Decodes a framed record, and returns the public JSON form of its event.
+    pub decode_to_json: fn(&[u8]) -> Result<serde_json::Value, WireError>,
 }
 impl Entry {
     /// Returns the entry of the event with this name.
@@ -70,6 +73,7 @@ macro_rules! events {
                 released: <$event as Event>::RELEASED,
                 derived: derived::<$event>,
                 schemas: <$event as Event>::schemas,
+                decode_to_json: |record| wire::decode::<$event>(record).map(|event| to_json(&event)),
             }),+]
         }
     };

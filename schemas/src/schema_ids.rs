@@ -87,6 +87,15 @@ impl Schemas {
     fn index_of(&self, id: u32) -> Option<usize> {
         self.ids().index_by_id.iter().find(|(candidate, _)| *candidate == id).map(|(_, index)| *index)
     }
+    /// Returns the number of the released version with this id, counted from 1; `None` for the schema of another producer that differs from
+    /// all of them, and for an unknown id.
+    pub fn version_of(&self, id: u32) -> Option<usize> {
+        let index = self.index_of(id).or_else(|| match &*self.foreign_schema(id).ok()? {
+            ForeignSchema::SameAs(index) => Some(*index),
+            ForeignSchema::Readable(_) => None,
+        });
+        index.map(|index| index + 1)
+    }
     /// Returns the id that is derived from the text of the newest version, independent of any registry.
     pub fn local(&self) -> u32 {
         self.local_at(self.released.len().saturating_sub(1))

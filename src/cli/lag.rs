@@ -1,44 +1,133 @@
-//! `lag`: the consumer lag of each processor, in records and in time, as a table.
+//! `lag`: the consumer lag of each processor, in records and in time, and the age of each feed, as tables.
 //!
 //! Invariant: with `--watch`, a closed standard output ends the command.
 //! Not here: sampling the lag (`lag`), assessing it (`runtime::lag`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
+    stderr::eprint_line,
 };
 use crate::{
     app::App,
-    lag::{self, LagReport, LagSampler, SAMPLE_INTERVAL},
+    lag::{self, LagFilter, LagReport, LagSampler, SAMPLE_INTERVAL},
+    topology::descriptors,
 };
 use anyhow::Result;
+use clap::Args;
 use runtime::lag::{CatchUp, Lag, Status};
-use std::io::IsTerminal;
+use std::{collections::BTreeSet, io::IsTerminal};
 
-/// Runs `lag`.
-pub fn lag(app: &App, is_watch: bool, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
-    if is_watch {
-        return watch(&mut LagSampler::new(app)?, with_partitions, output);
-    }
-    output::print(output, &lag::lag(app)?, |report| table(report, with_partitions))?;
-    Ok(CommandOutcome::Done)
+/// The texts after the help of the command.
+pub const EXAMPLES: &str = "Examples:
+  fastbreak lag --fail-on stalled,stopped,losing_data   for a monitoring script: exit code 3 if a processor has one of these statuses
+  fastbreak lag --only markets,windowed-sink            two processors
+  fastbreak lag --only falling_behind,stalled           the processors that have one of these statuses
+  fastbreak lag --watch --fail-on stalled               until a processor stalls
+
+Statuses: idle, ok, unknown, catching_up, falling_behind, stalled, stopped, rewound, losing_data.";
+
+#[derive(Args)]
+pub struct LagArguments {
+    /// Sample and print the lag repeatedly until the process is stopped
+    #[arg(long)]
+    watch: bool,
+    /// Also show each partition with unread records
+    #[arg(long)]
+    partitions: bool,
+    /// Only processors with one of these names or statuses
+    #[arg(long, value_delimiter = ',', value_name = "PROCESSOR|STATUS", value_parser = shown)]
+    only: Vec<Shown>,
+    /// Exit with 3 if a shown processor has one of these statuses
+    #[arg(long, value_delimiter = ',', value_name = "STATUS")]
+    fail_on: Vec<Status>,
 }
 
-/// Prints samples until the process is stopped. On a terminal each table overwrites the one before; JSON is one sample per line.
-fn watch(sampler: &mut LagSampler, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
+/// A value of `--only`.
+#[derive(Clone, Debug)]
+enum Shown {
+    Name(&'static str),
+    Status(Status),
+}
+
+fn shown(text: &str) -> Result<Shown, String> {
+    let names: Vec<&str> = descriptors().map(|descriptor| descriptor.name).collect();
+    match names.iter().find(|name| **name == text) {
+        Some(name) => Ok(Shown::Name(name)),
+        None => text.parse().map(Shown::Status).map_err(|reason: String| {
+            format!("{reason}; nor is it a processor, expected one of {}", names.join(", "))
+        }),
+    }
+}
+
+/// Runs `lag`.
+pub fn lag(app: &App, arguments: LagArguments, output: Output) -> Result<CommandOutcome> {
+    let LagArguments { watch: is_watch, partitions, only, fail_on } = arguments;
+    let mut filter = LagFilter::default();
+    for shown in only {
+        match shown {
+            Shown::Name(name) => filter.names.push(name.to_owned()),
+            Shown::Status(status) => filter.statuses.push(status),
+        }
+    }
+    let shown_lag = ShownLag { filter, with_partitions: partitions, fail_on };
+    if is_watch {
+        return watch(&mut LagSampler::new(app)?, &shown_lag, output);
+    }
+    let report = lag::lag(app, &shown_lag.filter)?;
+    output::print(output, &report, |report| text(report, partitions))?;
+    Ok(shown_lag.outcome(&report))
+}
+
+/// What is shown, and what ends the command with exit code 3.
+struct ShownLag {
+    filter: LagFilter,
+    with_partitions: bool,
+    fail_on: Vec<Status>,
+}
+impl ShownLag {
+    /// Returns the outcome of a report, and names the processors that have one of the statuses on standard error.
+    fn outcome(&self, report: &LagReport) -> CommandOutcome {
+        let mut outcome = CommandOutcome::Done;
+        for lag in report.with_status(&self.fail_on) {
+            eprint_line(&format!("{} is {}: {}", lag.processor, lag.lag.status.name(), lag.lag.reason));
+            outcome = CommandOutcome::Differs;
+        }
+        outcome
+    }
+}
+
+/// Prints samples until the process is stopped, or a processor has one of the statuses. On a terminal each table overwrites the one before;
+/// JSON is one sample per line.
+fn watch(sampler: &mut LagSampler, shown_lag: &ShownLag, output: Output) -> Result<CommandOutcome> {
     let is_terminal = std::io::stdout().is_terminal();
     loop {
-        let report = sampler.report()?;
+        let report = sampler.report(&shown_lag.filter)?;
         output::write(&match output {
             Output::Json => output::json_line(&report)? + "\n",
             Output::Table if is_terminal => {
                 // Moves the cursor home, then clears only the rest of each line and of the screen. Clearing the whole screen would flicker.
-                let text = table(&report, with_partitions).replace('\n', "\x1b[K\n");
+                let text = text(&report, shown_lag.with_partitions).replace('\n', "\x1b[K\n");
                 format!("\x1b[H{text}\x1b[K\n\x1b[J")
             }
-            Output::Table => table(&report, with_partitions) + "\n\n",
+            Output::Table => text(&report, shown_lag.with_partitions) + "\n\n",
         })?;
+        let outcome = shown_lag.outcome(&report);
+        if outcome != CommandOutcome::Done {
+            return Ok(outcome);
+        }
         std::thread::sleep(SAMPLE_INTERVAL);
     }
+}
+
+fn text(report: &LagReport, with_partitions: bool) -> String {
+    let processors = table(report, with_partitions);
+    let feeds = report.feeds.iter().map(|feed| {
+        let unknown = if feed.is_complete { "no event" } else { "not among the newest records" };
+        let fetched_at = feed.last_fetched_at.clone().unwrap_or_else(|| unknown.into());
+        let age = feed.age_seconds.map_or_else(|| "–".into(), |seconds| format_duration(seconds as f64));
+        [feed.feed.clone(), age, fetched_at, feed.topic.to_owned()]
+    });
+    format!("{processors}\n\n{}", output::table(["feed", "age", "last fetched at", "topic"], feeds))
 }
 
 fn table(report: &LagReport, with_partitions: bool) -> String {
@@ -49,11 +138,16 @@ fn table(report: &LagReport, with_partitions: bool) -> String {
             0 => "–".into(),
             count => format!("≤ {count}"),
         };
-        rows.push(row(processor.lag.processor.to_owned(), &processor.lag.lag, dead_letters));
-        let unread = processor.lag.partitions.iter().filter(|partition| partition.lag.records > 0);
+        let partitions = &processor.lag.partitions;
+        let owners: BTreeSet<String> =
+            partitions.iter().filter_map(|partition| Some(partition.owner.as_ref()?.to_string())).collect();
+        let owners = owners.into_iter().collect::<Vec<_>>().join(", ");
+        rows.push(row(processor.lag.processor.to_owned(), &processor.lag.lag, [dead_letters, owners]));
+        let unread = partitions.iter().filter(|partition| partition.lag.records > 0);
         for partition in unread.filter(|_| with_partitions) {
             let name = format!("  {}/{}", partition.topic, partition.partition);
-            rows.push(row(name, &partition.lag, String::new()));
+            let owner = partition.owner.as_ref().map(ToString::to_string).unwrap_or_default();
+            rows.push(row(name, &partition.lag, [String::new(), owner]));
         }
     }
     let header = [
@@ -65,12 +159,13 @@ fn table(report: &LagReport, with_partitions: bool) -> String {
         "reads/s",
         "caught up in",
         "dead letters",
+        "owner",
         "reason",
     ];
     output::table(header, rows)
 }
 
-fn row(name: String, lag: &Lag, dead_letters: String) -> [String; 9] {
+fn row(name: String, lag: &Lag, [dead_letters, owner]: [String; 2]) -> [String; 10] {
     let oldest = match lag.seconds {
         None => "not recorded".into(),
         Some(_) if lag.records == 0 => "–".into(),
@@ -95,6 +190,7 @@ fn row(name: String, lag: &Lag, dead_letters: String) -> [String; 9] {
         reads,
         catch_up,
         dead_letters,
+        if owner.is_empty() { "–".into() } else { owner },
         lag.reason.clone(),
     ]
 }

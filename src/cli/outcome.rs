@@ -1,7 +1,7 @@
 //! The exit codes of commands that complete and of commands that fail with an error.
 //!
-//! Exit codes: 0 success; 1 error, or the result is not balanced; 2 usage error or wrong configuration; 3 differences found;
-//! 4 precondition failed, not authorized, fenced or DLQ limit exceeded; 5 a server is unreachable.
+//! Exit codes: 0 success; 1 error, or the result is not balanced; 2 usage error or wrong configuration; 3 differences found, or a status
+//! of `lag --fail-on`; 4 precondition failed, not authorized, fenced or DLQ limit exceeded; 5 a server is unreachable.
 //! Invariant: the same error has the same exit code in every command.
 //! Not here: the texts of errors (`error_chain`).
 use crate::{
@@ -21,7 +21,7 @@ pub enum CommandOutcome {
     Unbalanced,
     /// A configuration value is not valid.
     Misconfigured,
-    /// The command found differences, for example between the actual and the desired topics.
+    /// The command found differences, for example between the actual and the desired topics, or a status that `lag --fail-on` names.
     Differs,
     /// A precondition is not met; nothing was changed.
     Refused,

@@ -1,13 +1,20 @@
-//! Signal handling of `run` and `replay run`, on a thread that also serves the console.
+//! Signal handling of `run` and `replay run`, on a thread that also serves the console, and of commands that wait until they are stopped.
 //!
-//! Invariant: the first SIGINT, SIGTERM or SIGHUP stops the processors after their next commit; the second one ends the process at once with
-//! exit code 130. A SIGHUP that is ignored when the process starts (`nohup`) stays ignored.
+//! Invariant: the first SIGINT, SIGTERM or SIGHUP stops the processors after their next commit, or ends the waiting; the second one ends the
+//! process at once with exit code 130. A SIGHUP that is ignored when the process starts (`nohup`) stays ignored.
 //! Not here: the shutdown itself (`runtime::supervisor`), the HTTP service (`http_server`).
 use super::stderr::eprint_line;
 use crate::http_server::{self, ConsoleServer};
 use anyhow::Result;
 use runtime::subscription::RunContext;
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Exit code of a process that SIGINT ends.
@@ -22,6 +29,28 @@ pub fn listen(console: Option<ConsoleServer>, run_context: Arc<RunContext>) -> R
     let work = move || runtime.block_on(handle_signals(console, run_context));
     std::thread::Builder::new().name("signals".into()).spawn(work)?;
     Ok(())
+}
+
+/// Returns a flag that the first signal sets, for a command that waits until then.
+///
+/// # Errors
+/// If the signal handlers cannot be installed, or the thread that waits for signals cannot be started.
+pub fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = {
+        let _context = runtime.enter();
+        StopSignals::install()?
+    };
+    let flag = Arc::new(AtomicBool::new(false));
+    let set_flag = flag.clone();
+    let wait = async move {
+        signals.next().await;
+        set_flag.store(true, Ordering::Relaxed);
+        signals.next().await;
+        std::process::exit(INTERRUPTED_EXIT_CODE);
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(wait))?;
+    Ok(flag)
 }
 
 async fn handle_signals(console: Option<ConsoleServer>, run_context: Arc<RunContext>) {

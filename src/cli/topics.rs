@@ -1,4 +1,4 @@
-//! `topics`: plan, apply, export and lint the topics of a Kafka cluster.
+//! `topics`: plan, apply and export the topics of a Kafka cluster; lint and list the topics of the catalog.
 //!
 //! Invariant: a plan is applied only with `--yes`, from a file, or after confirmation on a terminal.
 //! Not here: making and applying a plan (`topic_admin`), its text (crate `topics`).
@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     app::App,
+    cat::{TopicDescription, topic_descriptions},
     topic_admin::{self, ApplyReport, Export, TopicPlanner},
 };
 use anyhow::{Context, Result};
@@ -48,6 +49,8 @@ pub enum TopicsCommand {
     },
     /// Check the topic catalog and the topology, without a cluster
     Lint,
+    /// List all topics with key, event and partitions, without a cluster
+    List,
 }
 #[derive(Args)]
 pub struct OverrideArguments {
@@ -69,8 +72,10 @@ impl From<OverrideArguments> for PlanOverrides {
 
 /// Runs `topics`.
 pub fn topics(app: &App, command: TopicsCommand, output: Output) -> Result<CommandOutcome> {
-    if let TopicsCommand::Lint = command {
-        return lint(app, output);
+    match command {
+        TopicsCommand::Lint => return lint(app, output),
+        TopicsCommand::List => return list(app, output),
+        _ => {}
     }
     let planner = topic_admin::connect(app)?;
     match command {
@@ -84,8 +89,20 @@ pub fn topics(app: &App, command: TopicsCommand, output: Output) -> Result<Comma
             show_applied(&planner, report, output)
         }
         TopicsCommand::Export { out } => export(&planner.export()?, out.as_deref(), output),
-        TopicsCommand::Lint => Ok(CommandOutcome::Done),
+        TopicsCommand::Lint | TopicsCommand::List => Ok(CommandOutcome::Done),
     }
+}
+
+fn list(app: &App, output: Output) -> Result<CommandOutcome> {
+    output::print(output, &topic_descriptions(app), |topics| {
+        let rows = topics.iter().map(|topic| {
+            let TopicDescription { topic, key, event, partitions, cleanup_policy } = topic.clone();
+            [topic, key.to_owned(), event.to_owned(), partitions.to_string(), cleanup_policy]
+        });
+        let table = output::table(["topic", "key", "event", "partitions", "cleanup policy"], rows);
+        format!("{table}\nnext: `fastbreak cat TOPIC`")
+    })?;
+    Ok(CommandOutcome::Done)
 }
 
 fn lint(app: &App, output: Output) -> Result<CommandOutcome> {

@@ -52,7 +52,7 @@ impl DeadLetterReport {
             partition,
             offset,
             code: dead_letter.code.name(),
-            value: json_value(&dead_letter),
+            value: value_json(&dead_letter),
             reason: dead_letter.reason,
             origin: dead_letter.origin,
             origin_partition: dead_letter.partition,
@@ -96,7 +96,7 @@ pub fn show(app: &App, processor: &str, code: Option<RejectCode>, limit: usize) 
 
 /// Converts the value of a dead letter to JSON. A raw event becomes an object; a row or line that is JSON stays as it is; other text
 /// becomes a string; other bytes become a string in hex.
-fn json_value(dead_letter: &DeadLetter) -> Value {
+pub fn value_json(dead_letter: &DeadLetter) -> Value {
     let parse = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
     if let Ok(raw) = wire::decode::<RawEvent>(&dead_letter.value) {
         return json!({

@@ -8,7 +8,26 @@ use crate::ingest;
 use runtime::engine::{changelog_topic, dlq_topic};
 use runtime_kafka::KafkaConfig;
 use std::collections::BTreeSet;
-use topics::spec::TopicSpec;
+use topics::{TopicInfo, spec::TopicSpec};
+
+/// What the records of a live topic are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopicContent {
+    /// Events of a topic of the catalog.
+    Events(TopicInfo),
+    Changelog,
+    DeadLetters,
+}
+impl TopicContent {
+    /// Returns the content of one of the topics of [`specs`].
+    pub fn of(topic: &str) -> TopicContent {
+        if let Some(info) = topics::ALL.iter().find(|info| info.name == topic) {
+            return TopicContent::Events(*info);
+        }
+        let is_changelog = PROCESSORS.iter().any(|processor| changelog_topic(processor.name) == topic);
+        if is_changelog { TopicContent::Changelog } else { TopicContent::DeadLetters }
+    }
+}
 
 /// Returns the topics that stateless processors or the sink read as streams: they read every record, also if a later one has
 /// the same key.

@@ -3,6 +3,7 @@
 //! Invariant: every test runs the binary on a folder of its own.
 //! Not here: the results of the commands (one test file per use case).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+mod cat;
 #[path = "../common/mod.rs"]
 mod common;
 mod damage;

@@ -14,10 +14,13 @@ use std::{
 const DATE: &str = "2024-01-10";
 
 /// Commands that read the log, and change nothing.
-const READ_LOG: [&[&str]; 14] = [
+const READ_LOG: [&[&str]; 17] = [
     &["audit"],
     &["lag"],
     &["lag", "--partitions"],
+    &["cat", "raw.schedules.v1", "--limit", "5"],
+    &["cat", "core.games.v1", "--from", DATE, "--key", "BOS-NYK"],
+    &["cat", "schedule-loader.dlq"],
     &["dlq", "list"],
     &["dlq", "show", "schedule-loader"],
     &["dlq", "purge", "schedule-loader"],

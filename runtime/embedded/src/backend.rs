@@ -13,10 +13,11 @@ use crate::{
     merging, offsets, retention,
     run_lock::RunLock,
     store::{PartitionSize, Store},
+    stored_records,
 };
 use runtime::{
     Commit, CommitError, DeadLetterRecord, GroupMember, LogAdmin, LogBackend, LogReader, LogWriter,
-    RawEventRecord, RecordBatch, RecordCount, Restored, RuntimeError,
+    RawEventRecord, ReadSize, RecordBatch, RecordCount, Restored, RuntimeError, StoredRecords,
     engine::{changelog_topic, dlq_topic},
     lag::ProcessorProgress,
     progress_board::ProgressBoard,
@@ -177,6 +178,30 @@ impl LogReader for EmbeddedLog {
         max_bytes: usize,
     ) -> Result<Vec<RecordBatch>, RuntimeError> {
         self.store.read(partition, from, max_bytes)
+    }
+    fn read_stored(
+        &mut self,
+        from: &Offsets,
+        size: ReadSize,
+    ) -> Result<BTreeMap<TopicPartition, StoredRecords>, RuntimeError> {
+        stored_records::read(&self.store, from, size)
+    }
+    fn read_newest(
+        &mut self,
+        partitions: &[TopicPartition],
+        records: usize,
+    ) -> Result<BTreeMap<TopicPartition, StoredRecords>, RuntimeError> {
+        stored_records::read_newest(&self.store, partitions, records)
+    }
+    fn offsets_at(
+        &mut self,
+        partitions: &[TopicPartition],
+        instant: Timestamp,
+    ) -> Result<Offsets, RuntimeError> {
+        stored_records::offsets_at(&self.store, partitions, instant)
+    }
+    fn await_records(&mut self, next: &Offsets, timeout: Duration) -> Result<bool, RuntimeError> {
+        stored_records::await_records(&self.store, next, timeout)
     }
     fn dead_letters(
         &mut self,

@@ -5,7 +5,7 @@
 use crate::{run_lock::active_processors, store::Store};
 use runtime::{
     RuntimeError,
-    lag::{PartitionProgress, ProcessorProgress, Unread},
+    lag::{Owner, PartitionProgress, ProcessorProgress, Unread},
     subscription::Subscription,
 };
 use rusqlite::{Connection, params};
@@ -54,9 +54,15 @@ pub fn progress(
         let processor_progress = |subscription: &Subscription| {
             let topics = subscription.inputs.iter();
             let partitions = topics.map(|topic| topic_progress(&tx, &subscription.group, *topic));
+            let has_active_members = active.names.contains(subscription.name);
+            let owner = active.owner.clone().filter(|_| has_active_members);
+            let owned = |owner: Owner| {
+                subscription.input_partitions().map(move |(_, partition)| (partition, owner.clone()))
+            };
             Ok(ProcessorProgress {
                 processor: subscription.name,
-                has_active_members: active.contains(subscription.name),
+                has_active_members,
+                owners: owner.into_iter().flat_map(owned).collect(),
                 partitions: partitions.collect::<rusqlite::Result<Vec<_>>>()?.concat(),
             })
         };

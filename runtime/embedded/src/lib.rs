@@ -24,6 +24,7 @@ mod schema;
 mod small_tables;
 mod store;
 mod stored_batch;
+mod stored_records;
 mod vacuum;
 
 pub use backend::EmbeddedLog;

@@ -13,14 +13,16 @@ use crate::{
     member::{EmbeddedMember, MemberLog},
     offsets::committed_offsets,
     store::Store,
+    stored_records,
 };
 use runtime::{
     Commit, CommitError, DeadLetterRecord, GroupMember, LogAdmin, LogBackend, LogReader, LogWriter,
-    RawEventRecord, RecordBatch, RecordCount, Restored, RuntimeError,
+    RawEventRecord, ReadSize, RecordBatch, RecordCount, Restored, RuntimeError, StoredRecords,
     lag::{PartitionProgress, ProcessorProgress, Unread},
     progress_board::ProgressBoard,
     subscription::{ReadLimits, RunContext, Subscription},
 };
+use schemas::Timestamp;
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use topics::{Offset, Offsets, TopicPartition, is_raw};
 
@@ -135,6 +137,44 @@ impl LogReader for ReplayLog {
         } else {
             self.own.read(partition, from, max_bytes)
         }
+    }
+    fn read_stored(
+        &mut self,
+        from: &Offsets,
+        size: ReadSize,
+    ) -> Result<BTreeMap<TopicPartition, StoredRecords>, RuntimeError> {
+        let (raw, own): (Offsets, Offsets) = from.iter().partition(|(partition, _)| is_raw(partition.topic));
+        let mut records = self.own.read_stored(&own, size)?;
+        records.extend(stored_records::read(&self.source, &raw, size)?);
+        Ok(records)
+    }
+    fn read_newest(
+        &mut self,
+        partitions: &[TopicPartition],
+        records: usize,
+    ) -> Result<BTreeMap<TopicPartition, StoredRecords>, RuntimeError> {
+        let (raw, own): (Vec<_>, Vec<_>) =
+            partitions.iter().copied().partition(|partition| is_raw(partition.topic));
+        let mut newest = self.own.read_newest(&own, records)?;
+        newest.extend(stored_records::read_newest(&self.source, &raw, records)?);
+        Ok(newest)
+    }
+    fn offsets_at(
+        &mut self,
+        partitions: &[TopicPartition],
+        instant: Timestamp,
+    ) -> Result<Offsets, RuntimeError> {
+        let (raw, own): (Vec<_>, Vec<_>) =
+            partitions.iter().copied().partition(|partition| is_raw(partition.topic));
+        let mut offsets = self.own.offsets_at(&own, instant)?;
+        offsets.extend(stored_records::offsets_at(&self.source, &raw, instant)?);
+        Ok(offsets)
+    }
+    /// Waits for the replay's own topics; raw topics are looked at once.
+    fn await_records(&mut self, next: &Offsets, timeout: Duration) -> Result<bool, RuntimeError> {
+        let (raw, own): (Offsets, Offsets) = next.iter().partition(|(partition, _)| is_raw(partition.topic));
+        Ok(stored_records::await_records(&self.source, &raw, Duration::ZERO)?
+            || self.own.await_records(&own, timeout)?)
     }
     fn dead_letters(
         &mut self,

@@ -3,7 +3,7 @@
 //! Invariant: the lock is released when the process ends, however it ends; a lock that no process holds means that no processor runs.
 //! Not here: when it is acquired (`backend`).
 use crate::error::storage_error;
-use runtime::{RuntimeError, clock};
+use runtime::{RuntimeError, clock, lag::Owner};
 use std::{
     collections::BTreeSet,
     fs::{File, TryLockError},
@@ -15,6 +15,8 @@ use std::{
 const FILE_NAME: &str = "run.lock";
 /// Begin of the line of the file that names the process.
 const HOLDER: &str = "process ";
+/// Between the id of the process and the time of its start.
+const SINCE: &str = " since ";
 /// How long to wait for the lock. A process that only checks whether the lock is free holds it for a moment, and this must not prevent a
 /// start.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
@@ -53,7 +55,7 @@ impl RunLock {
             Ok(()) => {
                 let mut lock = RunLock { file, path: path.clone() };
                 lock.file.set_len(0).map_err(failed)?;
-                let holder = format!("{HOLDER}{} since {}", std::process::id(), clock::now());
+                let holder = format!("{HOLDER}{}{SINCE}{}", std::process::id(), clock::now());
                 writeln!(lock.file, "{holder}").map_err(failed)?;
                 Ok(lock)
             }
@@ -117,15 +119,30 @@ fn holder(path: &Path) -> String {
     line.unwrap_or("another process").to_owned()
 }
 
+/// The processors that a process runs on a log, and this process as far as the lock file names it.
+#[derive(Debug, Default)]
+pub struct ActiveProcessors {
+    pub names: BTreeSet<String>,
+    pub owner: Option<Owner>,
+}
+
 /// Returns the processors that a process currently runs on the log in a folder.
 ///
 /// # Errors
 /// When the lock file cannot be read.
-pub fn active_processors(folder: &Path) -> Result<BTreeSet<String>, RuntimeError> {
+pub fn active_processors(folder: &Path) -> Result<ActiveProcessors, RuntimeError> {
     if lock_holder(folder)?.is_none() {
-        return Ok(BTreeSet::new());
+        return Ok(ActiveProcessors::default());
     }
     let path = folder.join(FILE_NAME);
-    let names = std::fs::read_to_string(&path).map_err(|error| storage_error(&path, error.to_string()))?;
-    Ok(names.lines().filter(|line| !line.starts_with(HOLDER)).map(str::to_owned).collect())
+    let text = std::fs::read_to_string(&path).map_err(|error| storage_error(&path, error.to_string()))?;
+    let (holders, names): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with(HOLDER));
+    let names = names.into_iter().map(str::to_owned).collect();
+    Ok(ActiveProcessors { names, owner: holders.first().and_then(|holder| parse_holder(holder)) })
+}
+
+/// Parses the line that names the process; `None` if a former version wrote it in another form.
+fn parse_holder(line: &str) -> Option<Owner> {
+    let (process, since) = line.strip_prefix(HOLDER)?.split_once(SINCE)?;
+    Some(Owner::Process { process: process.parse().ok()?, since: since.to_owned() })
 }

@@ -180,22 +180,68 @@ impl Store {
         from: Offset,
         max_bytes: usize,
     ) -> Result<Vec<RecordBatch>, RuntimeError> {
+        let batches = self.read_with_append_times(partition, from, max_bytes)?;
+        Ok(batches.into_iter().map(|(batch, _)| batch).collect())
+    }
+    /// Reads as [`Store::read`] does, and returns the time at which each batch was appended, in milliseconds since 1970. The batch after the
+    /// last record, which is empty, has no time.
+    pub fn read_with_append_times(
+        &self,
+        partition: TopicPartition,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Result<Vec<(RecordBatch, Option<i64>)>, RuntimeError> {
         let (stored, is_complete, end_offset) = self.ok(self.read_batches(partition, from, max_bytes))?;
         let TopicPartition { topic, partition } = partition;
-        let open = |stored: StoredBatch| -> Result<RecordBatch, CorruptStoredBatch> {
+        let open = |stored: StoredBatch| {
+            let appended = stored.appended;
             let batch = stored.open(topic, partition)?;
             let base = batch.base();
-            batch
-                .from_offset(from)
-                .map_err(|corrupt| CorruptStoredBatch::new(topic, partition, base, &corrupt))
+            match batch.from_offset(from) {
+                Ok(batch) => Ok((batch, Some(appended))),
+                Err(corrupt) => Err(CorruptStoredBatch::new(topic, partition, base, &corrupt)),
+            }
         };
-        let batches: Result<Vec<RecordBatch>, CorruptStoredBatch> = stored.into_iter().map(open).collect();
+        let batches: Result<Vec<_>, CorruptStoredBatch> = stored.into_iter().map(open).collect();
         let mut batches = batches.map_err(|corrupt| storage_error(&self.path, corrupt.to_string()))?;
-        let next = batches.last().map_or(from, RecordBatch::next);
+        let next = batches.last().map_or(from, |(batch, _)| batch.next());
         if is_complete && next < end_offset {
-            batches.push(RecordBatch::from_parts(next, end_offset, 0, Vec::new()));
+            batches.push((RecordBatch::from_parts(next, end_offset, 0, Vec::new()), None));
         }
         Ok(batches)
+    }
+    /// Reads the last batches of a partition, as [`Store::read_with_append_times`] does: so many that they have `records` records or
+    /// `max_bytes` bytes, and at least one if there is any.
+    pub fn read_last_batches(
+        &self,
+        TopicPartition { topic, partition }: TopicPartition,
+        records: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<(RecordBatch, Option<i64>)>, RuntimeError> {
+        let read = || -> rusqlite::Result<Vec<StoredBatch>> {
+            let columns = schema::batch_columns(&self.db)?;
+            let mut statement = self.db.prepare_cached(&format!(
+                "SELECT {columns} FROM record_batch WHERE topic = (SELECT id FROM topic WHERE name = ?1) AND partition = ?2
+                 ORDER BY base DESC"
+            ))?;
+            let mut rows = statement.query(params![topic, partition])?;
+            let (mut batches, mut count, mut size) = (Vec::new(), 0, 0);
+            while count < records && size < max_bytes {
+                let Some(row) = rows.next()? else { break };
+                let batch = StoredBatch::from_row(row)?;
+                count += batch.records as usize;
+                size = size.saturating_add(usize::try_from(batch.size()).unwrap_or(usize::MAX));
+                batches.push(batch);
+            }
+            Ok(batches)
+        };
+        let open = |stored: StoredBatch| {
+            let appended = stored.appended;
+            Ok((stored.open(topic, partition)?, Some(appended)))
+        };
+        let batches: Result<Vec<_>, CorruptStoredBatch> =
+            self.ok(read())?.into_iter().rev().map(open).collect();
+        batches.map_err(|corrupt| storage_error(&self.path, corrupt.to_string()))
     }
     /// Returns the stored batches from an offset on, true if the last of them is the last batch of the partition, and the end offset of
     /// the partition.

@@ -13,16 +13,18 @@ use crate::{
     member::KafkaMember,
     preconditions::{InstanceLock, check_topics},
     restore::restore_partition,
+    stored_records::{self, RecordWatch},
     topic_partition::offset_list,
     transaction::{OffsetsToCommit, TransactionContent},
 };
 use runtime::{
     Commit, CommitError, DeadLetterRecord, GroupMember, LogAdmin, LogBackend, LogReader, LogWriter,
-    RawEventRecord, RecordBatch, RecordCount, Restored, RuntimeError,
+    RawEventRecord, ReadSize, RecordBatch, RecordCount, Restored, RuntimeError, StoredRecords,
     lag::ProcessorProgress,
     progress_board::ProgressBoard,
     subscription::{ReadLimits, RunContext, Subscription},
 };
+use schemas::Timestamp;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use topics::{Offset, Offsets, Policy, TopicPartition};
 
@@ -35,6 +37,7 @@ pub struct KafkaLog {
     producer: CommandProducer,
     ingester: Ingester,
     lag_sampler: LagSampler,
+    record_watch: Option<RecordWatch>,
     instance_locks: Vec<InstanceLock>,
 }
 
@@ -51,6 +54,7 @@ impl KafkaLog {
             producer: CommandProducer::new(cluster.clone()),
             ingester: Ingester::new(cluster.clone()),
             lag_sampler: LagSampler::default(),
+            record_watch: None,
             instance_locks: Vec::new(),
             cluster,
         }
@@ -102,6 +106,36 @@ impl LogReader for KafkaLog {
         }
         let mut batches = self.cluster.read(&Offsets::from([(partition, from)]), max_bytes)?;
         Ok(batches.remove(&partition).unwrap_or_default())
+    }
+    fn read_stored(
+        &mut self,
+        from: &Offsets,
+        size: ReadSize,
+    ) -> Result<BTreeMap<TopicPartition, StoredRecords>, RuntimeError> {
+        stored_records::read(&self.cluster, from, size.bytes)
+    }
+    fn read_newest(
+        &mut self,
+        partitions: &[TopicPartition],
+        records: usize,
+    ) -> Result<BTreeMap<TopicPartition, StoredRecords>, RuntimeError> {
+        stored_records::read_newest(&self.cluster, partitions, records)
+    }
+    fn offsets_at(
+        &mut self,
+        partitions: &[TopicPartition],
+        instant: Timestamp,
+    ) -> Result<Offsets, RuntimeError> {
+        stored_records::offsets_at(&self.cluster, partitions, instant)
+    }
+    fn await_records(&mut self, next: &Offsets, timeout: Duration) -> Result<bool, RuntimeError> {
+        let watch = match self.record_watch.take().filter(|watch| watch.is_for(next)) {
+            Some(watch) => watch,
+            None => RecordWatch::new(&self.cluster, next)?,
+        };
+        let has_records = watch.wait(timeout)?;
+        self.record_watch = (!has_records).then_some(watch);
+        Ok(has_records)
     }
     fn dead_letters(
         &mut self,

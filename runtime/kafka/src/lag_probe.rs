@@ -8,6 +8,7 @@
 use crate::{
     client_config::{Isolation, KafkaConfig},
     context::Context,
+    group_members::{AssignedMember, members_by_group},
     partition_queues,
     query_client::REQUEST_TIMEOUT,
     standalone_consumer::StandaloneConsumer,
@@ -123,15 +124,12 @@ impl LagProbe {
         self.consumer.unassign().map_err(|error| self.to_runtime_error(&error))?;
         Ok(found)
     }
-    /// Returns the physical names of the groups that have members.
+    /// Returns the members of the groups that have any, by the physical name of the group.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the request.
-    pub fn active_groups(&self) -> Result<BTreeSet<String>, RuntimeError> {
-        let groups = self.consumer.fetch_group_list(None, REQUEST_TIMEOUT);
-        let groups = groups.map_err(|error| self.to_runtime_error(&error))?;
-        let active_groups = groups.groups().iter().filter(|group| !group.members().is_empty());
-        Ok(active_groups.map(|group| group.name().to_owned()).collect())
+    pub fn members_by_group(&self) -> Result<BTreeMap<String, Vec<AssignedMember>>, RuntimeError> {
+        members_by_group(&self.consumer).map_err(|error| self.to_runtime_error(&error))
     }
 }
 

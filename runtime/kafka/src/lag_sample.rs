@@ -7,13 +7,14 @@
 //! Not here: finding an unread record (`lag_probe`), the assessment of a sample (`runtime::lag`).
 use crate::{
     cluster::{KafkaCluster, READ_ONLY_GROUP},
+    group_members::AssignedMember,
     lag_probe::LagProbe,
     restore::streams_without_start,
     topic_partition::PhysicalPartition,
 };
 use runtime::{
     RuntimeError,
-    lag::{PartitionProgress, ProcessorProgress},
+    lag::{Owner, PartitionProgress, ProcessorProgress},
     subscription::Subscription,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,17 +48,39 @@ impl LagSampler {
             Some(probe) => probe,
             None => LagProbe::new(cluster.config(), READ_ONLY_GROUP)?,
         };
-        let (unread, active_groups) = (probe.find(&end_offsets)?, probe.active_groups()?);
+        let (unread, members) = (probe.find(&end_offsets)?, probe.members_by_group()?);
         self.probe = Some(probe);
         for (subscription, progress) in subscriptions.iter().zip(&mut progress) {
-            progress.has_active_members =
-                active_groups.contains(&cluster.config().group(&subscription.group));
+            let members = members.get(&cluster.config().group(&subscription.group));
+            progress.has_active_members = members.is_some();
+            progress.owners = owners(cluster, subscription, members.map_or(&[][..], Vec::as_slice));
             for partition in &mut progress.partitions {
                 partition.unread = unread.get(&probe_start(cluster, partition)).copied();
             }
         }
         Ok(progress)
     }
+}
+
+/// Returns the owner of each input partition of a processor. The sink is assigned only the partition of its own topic, and its owner reads
+/// all inputs.
+fn owners(
+    cluster: &KafkaCluster,
+    subscription: &Subscription,
+    members: &[AssignedMember],
+) -> BTreeMap<TopicPartition, Owner> {
+    let owner_of = |partition: TopicPartition| {
+        let physical = cluster.config().physical(partition);
+        let is_owner = |member: &&AssignedMember| {
+            let mut assigned = member.partitions.iter();
+            assigned.any(|(topic, number)| {
+                subscription.kind.is_exclusive()
+                    || (topic.as_str(), *number) == (physical.topic(), physical.partition())
+            })
+        };
+        members.iter().find(is_owner).map(|member| (partition, member.owner.clone()))
+    };
+    subscription.input_partitions().filter_map(|(_, partition)| owner_of(partition)).collect()
 }
 
 fn probe_start(cluster: &KafkaCluster, progress: &PartitionProgress) -> (PhysicalPartition, Offset) {
@@ -99,6 +122,7 @@ fn sample_offsets(
         sample.push(ProcessorProgress {
             processor: subscription.name,
             has_active_members: false,
+            owners: BTreeMap::new(),
             partitions: partitions.collect(),
         });
     }

@@ -15,6 +15,7 @@ mod context;
 mod dead_letters;
 mod dlq_headers;
 mod error;
+mod group_members;
 mod ingest;
 mod lag_probe;
 mod lag_sample;
@@ -33,6 +34,7 @@ mod query_client;
 mod record;
 mod restore;
 mod standalone_consumer;
+mod stored_records;
 mod topic_partition;
 mod transaction;
 

@@ -76,6 +76,30 @@ pub fn log_start_offsets(
     list_offsets(client, Isolation::ReadCommitted, partitions, EARLIEST_OFFSET)
 }
 
+/// Returns the offset of the first record whose timestamp is at or after an instant, in milliseconds since 1970. A partition without such a
+/// record is absent.
+///
+/// # Errors
+/// When the brokers are not reachable or reject the request.
+pub fn offsets_at_time(
+    client: &QueryClient,
+    partitions: &[PhysicalPartition],
+    instant: i64,
+) -> Result<PhysicalOffsets, RuntimeError> {
+    let operation = "searching the records of a time";
+    // Negative times have other meanings in the protocol, and no record has one.
+    let list = offset_list(partitions.iter().map(|partition| (partition, instant.max(0))));
+    let list = list.map_err(|error| client.to_runtime_error(operation, &error))?;
+    let response = client.query(Isolation::ReadCommitted, operation, |consumer| {
+        let response = consumer.offsets_for_times(list.clone(), REQUEST_TIMEOUT)?;
+        for element in response.elements() {
+            element.error()?;
+        }
+        Ok(response)
+    })?;
+    Ok(offsets_of(&response, partitions))
+}
+
 /// Waits until every transaction below these high watermarks is committed or aborted.
 ///
 /// # Errors

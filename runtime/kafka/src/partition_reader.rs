@@ -6,7 +6,7 @@
 //! Not here: the input of a processor (`poll_thread`), the records of a dead-letter queue (`dead_letters`).
 use crate::{
     context::Context,
-    offsets::{await_last_stable, high_watermarks, log_start_offsets, positions},
+    offsets::{await_last_stable, high_watermarks, last_stable_offsets, log_start_offsets, positions},
     partition_queues,
     query_client::{QueryClient, STABLE_OFFSET_TIMEOUT},
     record::append_message,
@@ -125,6 +125,30 @@ pub fn read_with<C: Collector>(
     let partitions: Vec<PhysicalPartition> = from.keys().cloned().collect();
     let end_offsets = high_watermarks(client, &partitions)?;
     await_last_stable(client, &end_offsets)?;
+    read_to(client, from, &end_offsets, max_bytes)
+}
+
+/// Reads as [`read_with`] does, but only to the last stable offsets: it does not wait for open transactions, and so may miss records of a
+/// transaction that has just been committed.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_stable_with<C: Collector>(
+    client: &QueryClient,
+    from: &PhysicalOffsets,
+    max_bytes: usize,
+) -> Result<BTreeMap<PhysicalPartition, C>, RuntimeError> {
+    let partitions: Vec<PhysicalPartition> = from.keys().cloned().collect();
+    read_to(client, from, &last_stable_offsets(client, &partitions)?, max_bytes)
+}
+
+fn read_to<C: Collector>(
+    client: &QueryClient,
+    from: &PhysicalOffsets,
+    end_offsets: &PhysicalOffsets,
+    max_bytes: usize,
+) -> Result<BTreeMap<PhysicalPartition, C>, RuntimeError> {
+    let partitions: Vec<PhysicalPartition> = from.keys().cloned().collect();
     let mut readings = Vec::new();
     for (partition, log_start_offset) in log_start_offsets(client, &partitions)? {
         let (first, end) = (from[&partition].max(log_start_offset), end_offsets[&partition]);

@@ -3,10 +3,11 @@
 //! Invariant: no log is needed; samples are values.
 //! Not here: how a log takes a sample (the backends).
 use super::{
-    CatchUp, LagMonitor, PartitionProgress, ProcessorProgress, Status, Trend, Unread,
+    CatchUp, LagMonitor, Owner, PartitionProgress, ProcessorProgress, Status, Trend, Unread,
     assess::{Sample, WINDOW_MS, assess},
 };
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use topics::{Policy, TopicInfo};
 
 const START: i64 = 1_700_000_000_000;
@@ -105,7 +106,29 @@ fn partition_progress(
     }
 }
 fn progress(partition_progress: PartitionProgress) -> ProcessorProgress {
-    ProcessorProgress { processor: "games", has_active_members: true, partitions: vec![partition_progress] }
+    ProcessorProgress {
+        processor: "games",
+        has_active_members: true,
+        owners: BTreeMap::new(),
+        partitions: vec![partition_progress],
+    }
+}
+#[test]
+fn each_partition_has_its_own_owner() {
+    let owner = Owner::Process { process: 7, since: "2024-01-01T00:00:00Z".into() };
+    let owned = partition_progress(Policy::Delete, Some(9), 0, 9, None);
+    let mut progress = progress(owned);
+    progress.partitions.push(PartitionProgress { partition: owned.partition + 1, ..owned });
+    progress.owners.insert(owned.topic_partition(), owner.clone());
+    let lags = LagMonitor::default().sample(START, &[progress]);
+    let owners: Vec<_> = lags[0].partitions.iter().map(|lag| lag.owner.clone()).collect();
+    assert_eq!(owners, [Some(owner), None]);
+}
+#[test]
+fn the_name_of_each_status_is_parsed() {
+    assert!(Status::ALL.into_iter().all(|status| status.name().parse() == Ok(status)));
+    assert_eq!("losing-data".parse(), Ok(Status::LosingData));
+    assert!("late".parse::<Status>().unwrap_err().contains("falling_behind"));
 }
 #[test]
 fn a_processor_without_members_is_stopped_even_with_nothing_to_read() {

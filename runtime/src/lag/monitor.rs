@@ -46,8 +46,9 @@ impl LagMonitor {
             for sample in window.iter() {
                 sums.entry(sample.at).and_modify(|sum| *sum = sum.and(*sample)).or_insert(*sample);
             }
-            partitions
-                .push(partition_lag(partition, assess(window, progress.has_active_members, collect_ms)));
+            let mut lag = partition_lag(partition, assess(window, progress.has_active_members, collect_ms));
+            lag.owner = progress.owners.get(&partition.topic_partition()).cloned();
+            partitions.push(lag);
         }
         let sums: Vec<Sample> = sums.into_values().collect();
         let mut lag = assess(&sums, progress.has_active_members, collect_ms);
@@ -90,6 +91,7 @@ fn partition_lag(progress: &PartitionProgress, mut lag: Lag) -> PartitionLag {
         log_start_offset: progress.log_start_offset,
         end_offset: progress.end_offset,
         retention_margin,
+        owner: None,
         lag,
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: these types contain only values; the values of one sample are consistent with each other.
 //! Not here: how a log takes a sample, and how a sample is assessed (`assess`).
+use super::owner::Owner;
+use std::collections::BTreeMap;
 use topics::{Offset, Policy, TopicInfo, TopicPartition};
 
 /// A record that a processor has not read.
@@ -74,5 +76,7 @@ pub struct ProcessorProgress {
     pub processor: &'static str,
     /// True if some process runs the processor now.
     pub has_active_members: bool,
+    /// The owner of each input partition; partitions that no process has are absent.
+    pub owners: BTreeMap<TopicPartition, Owner>,
     pub partitions: Vec<PartitionProgress>,
 }

@@ -3,7 +3,9 @@
 //! Invariant: statuses are ordered, mildest first. If a partition is stalled or worse, the status of the whole processor is at least as
 //! severe.
 //! Not here: how trend and status are assessed (`assess`).
+use super::owner::Owner;
 use serde::Serialize;
+use std::str::FromStr;
 use topics::Offset;
 
 /// The status of a processor, mildest first.
@@ -54,6 +56,18 @@ impl Status {
             Status::Rewound => "rewound",
             Status::LosingData => "losing_data",
         }
+    }
+}
+
+impl FromStr for Status {
+    type Err = String;
+    /// Parses the name of a status; `-` is the same as `_`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name = text.replace('-', "_");
+        Status::ALL.into_iter().find(|status| status.name() == name).ok_or_else(|| {
+            let names = Status::ALL.map(Status::name).join(", ");
+            format!("'{text}' is not a status, expected one of {names}")
+        })
     }
 }
 
@@ -127,6 +141,8 @@ pub struct PartitionLag {
     pub log_start_offset: Offset,
     pub end_offset: Offset,
     pub retention_margin: Option<i64>,
+    /// `None` if no process has the partition.
+    pub owner: Option<Owner>,
     #[serde(flatten)]
     pub lag: Lag,
 }
