@@ -22,10 +22,10 @@ use std::{
 use topic::ShownTopic;
 use topics::{Offset, Offsets, TopicPartition};
 
-/// Number of bytes that are read of each partition at first, and at most. Few records are shown after one small read; of a large topic,
-/// many bytes are read at a time.
+/// Number of bytes that are read of each partition at first, and at most. Few records are shown after one small read; of a large topic, and
+/// in a search for a key, many bytes are read at a time.
 const FIRST_READ_BYTES: usize = 64 << 10;
-const MAX_READ_BYTES: usize = 4 << 20;
+const MAX_READ_BYTES: usize = 8 << 20;
 /// How long one wait for new records takes, before the flag that stops the command is looked at.
 const WAIT: Duration = Duration::from_millis(250);
 
@@ -106,7 +106,8 @@ impl Reading {
         let partitions = starts.into_iter().map(reading).collect();
         // If every record is shown, no partition is read further than the limit.
         let records = filter.limit.filter(|_| filter.shows_all()).and_then(|limit| limit.try_into().ok());
-        let size = ReadSize { bytes: FIRST_READ_BYTES, records: records.unwrap_or(usize::MAX) };
+        let bytes = if filter.key.is_some() { MAX_READ_BYTES } else { FIRST_READ_BYTES };
+        let size = ReadSize { bytes, records: records.unwrap_or(usize::MAX) };
         Ok(Reading { partitions, size })
     }
     /// Returns the next record; `None` at the end of all partitions. If `is_following`, this is the current end, otherwise the end when the
