@@ -1,4 +1,4 @@
-//! Restore: puts the files of a backup in place of those in the data folder, or ingests the raw events of a backup.
+//! Restore: replaces the files of the data folder by those of a backup, or ingests the raw events of a backup.
 //!
 //! The files of an embedded log are uncompressed beside the old ones and verified; then they replace them by renaming. If the process is
 //! killed between the two renames, the next `run` begins a new epoch of the warehouse, as it does for every log that was replaced.

@@ -258,7 +258,7 @@ fn backups_beside_a_run_are_whole_and_continue_at_any_instant() {
     let mut backups = Vec::new();
     for (n, part) in lines.chunks(lines.len() / 5 + 1).enumerate() {
         data.ingest(part);
-        // In the middle of its work, and later.
+        // While the run processes these events, and a moment later.
         for instant in ["a", "b"] {
             let backup = folder.path().join(format!("{n}{instant}"));
             data.json(&["backup", text(&backup)]);

@@ -156,6 +156,9 @@ mod tests {
             // A byte of the frame's header may have no meaning; then the content is the same.
             assert!(is_accepted(&changed).is_none_or(|output| output == content), "byte {index}");
         }
+        std::fs::write(&path, &bytes).unwrap();
+        let other_hash = StoredFile { hash: blake3::hash(b"other").to_hex().to_string(), ..stored.clone() };
+        assert!(verify(folder.path(), &other_hash, &mut io::sink()).is_err());
         assert_eq!(is_accepted(&bytes[..bytes.len() - 1]), None);
         assert_eq!(is_accepted(&[&bytes[..], b"x"].concat()), None);
     }

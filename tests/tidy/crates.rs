@@ -15,7 +15,7 @@ const EDGES: &str = "
     sinks: schemas topics runtime read-only-sqlite
     schema-registry: schemas
     simulator: schemas
-    fastbreak: schemas schema-registry topics processors runtime runtime-embedded runtime-kafka sinks console simulator
+    fastbreak: schemas schema-registry read-only-sqlite topics processors runtime runtime-embedded runtime-kafka sinks console simulator
 ";
 
 fn metadata(arguments: &[&str]) -> serde_json::Value {
