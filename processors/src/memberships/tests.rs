@@ -137,7 +137,8 @@ fn another_request_or_spelling_continues_the_listing() {
     let spelled = |n, name| roster_of(at(n), true, vec![member(1, name)]);
     let driver = driver_with([spelled(0, "Nic"), spelled(1, "Nicolas"), spelled(2, "Nicolas")]);
     assert_eq!(revisions(&driver, 1), [(at(0), vec![at(0)]), (at(1), vec![at(0)])]);
-    let names = history(&driver, 1).revisions.iter().map(|revision| revision.listings[0].name.as_str());
+    let history = history(&driver, 1);
+    let names = history.revisions.iter().map(|revision| revision.listings[0].name.as_str());
     assert_eq!(names.collect::<Vec<_>>(), ["Nic", "Nicolas"], "as it was known at each instant");
 }
 #[test]
