@@ -48,6 +48,8 @@ fn a_lost_cluster_is_filled_again_from_a_backup_with_retractions_and_a_second_re
         refused.status.code() == Some(4) && message.contains("the log was rebuilt, or it is a different log"),
         "{message}"
     );
+    // The session of the process that was refused expires.
+    fresh.wait_for_lag(|processor| !has_member(processor));
     fresh.json(&["sink", "rebuild", "--take-over", "--yes"]);
     fresh.catch_up();
     assert_eq!(fresh.content(), expected);
