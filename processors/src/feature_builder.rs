@@ -268,7 +268,7 @@ impl Tables {
             },
         })
     }
-    /// Returns the player's name in the latest appearance, or else on the newest listing; empty if neither is known as of the cutoff.
+    /// Returns the player's name in the latest appearance, or else on the newest listing; empty if there is neither as of the cutoff.
     fn player_name<'a>(&'a self, facts: &PlayerFacts<'a>) -> &'a str {
         match &facts.history.latest {
             Some(latest) => &latest.revision.name,

@@ -43,7 +43,7 @@ const COLUMN_GAP: u16 = 2;
 /// Text is not wrapped into a column with fewer characters than this.
 const MIN_WRAPPED_WIDTH: u16 = 16;
 
-/// Formats rows under a header as a table. On a terminal it is at most as wide as the terminal: the text of the widest column is wrapped.
+/// Formats rows under a header as a table. On a terminal it is at most as wide as the terminal: the text of the column with the longest text is wrapped.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -55,20 +55,20 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     if std::io::stdout().is_terminal() {
         let line = LineStyle::new('─', '─', '─', '─');
         table.load_style(presets::NOTHING.header_separator(line));
-        wrap_widest_column(&mut table);
+        wrap_text_column(&mut table);
     }
     table.trim_fmt()
 }
-/// Wraps the text of the widest column so that a table is as wide as the terminal, unless too little is left for this column.
-fn wrap_widest_column(table: &mut Table) {
+/// Wraps the text of the column with the longest text so that a table is as wide as the terminal, unless too little is left for this column.
+fn wrap_text_column(table: &mut Table) {
     table.column_iter_mut().for_each(|column| _ = column.set_padding((0, 1)));
     let widths = table.column_max_content_widths();
-    let Some((widest, width)) = widths.iter().enumerate().max_by_key(|(_, width)| **width) else { return };
+    let Some((longest, width)) = widths.iter().enumerate().max_by_key(|(_, width)| **width) else { return };
     let others: u16 = widths.iter().map(|width| width + COLUMN_GAP).sum::<u16>() - width;
     let left = table.width().unwrap_or(u16::MAX).saturating_sub(others);
     if (MIN_WRAPPED_WIDTH..*width).contains(&left) {
         table.set_content_arrangement(ContentArrangement::Dynamic);
-        let other_columns = table.column_iter_mut().enumerate().filter(|(index, _)| *index != widest);
+        let other_columns = table.column_iter_mut().enumerate().filter(|(index, _)| *index != longest);
         other_columns.for_each(|(_, column)| _ = column.set_constraint(ColumnConstraint::ContentWidth));
     }
 }

@@ -59,7 +59,7 @@ fn injure(data: &Fastbreak, chance: &mut Chance) -> String {
     };
     format!("{done} {name}")
 }
-/// Changes some bits of a file in place, most of them in one page.
+/// Changes some bits of a file, most of them in one page.
 fn flip(path: &Path, page: u64, chance: &mut Chance) -> String {
     let mut bytes = std::fs::read(path).unwrap();
     let mut positions = Vec::new();
@@ -70,7 +70,7 @@ fn flip(path: &Path, page: u64, chance: &mut Chance) -> String {
         bytes[position] ^= 1 << chance.below(8);
         positions.push(position);
     }
-    write_in_place(path, &bytes);
+    overwrite(path, &bytes);
     format!("changed the bytes {positions:?} of")
 }
 fn zero(path: &Path, from: u64, length: u64) -> String {
@@ -78,7 +78,7 @@ fn zero(path: &Path, from: u64, length: u64) -> String {
     let from = usize::try_from(from).unwrap();
     let to = bytes.len().min(from + usize::try_from(length).unwrap());
     bytes[from..to].fill(0);
-    write_in_place(path, &bytes);
+    overwrite(path, &bytes);
     format!("wrote zeros over the bytes {from} to {to} of")
 }
 fn truncate(path: &Path, length: u64) -> String {
@@ -95,10 +95,10 @@ fn replace(path: &Path, older: &Path) -> String {
         _ = std::fs::remove_file(path.with_file_name(format!("{name}{suffix}")));
     }
     std::fs::copy(older, path).unwrap();
-    "put an older copy in place of".to_owned()
+    "replaced by an older copy:".to_owned()
 }
 /// Overwrites a file without replacing it, as a faulty disk would.
-fn write_in_place(path: &Path, bytes: &[u8]) {
+fn overwrite(path: &Path, bytes: &[u8]) {
     std::os::unix::fs::FileExt::write_all_at(
         &std::fs::File::options().write(true).open(path).unwrap(),
         bytes,
