@@ -97,7 +97,7 @@ fn on_a_terminal_a_run_and_a_replay_show_a_bar_and_tables_have_no_line_between_r
         assert!(percentages.iter().all(|percent| *percent <= 100), "{text}");
         assert!(text.contains('█'), "{text}");
     }
-    let table = on_terminal(&data, "lag");
+    let table = on_terminal(&data, "topics list");
     let lines = table.lines().filter(|line| line.contains("──")).count();
     assert_eq!(lines, 1, "one line below the header, none between the rows: {table}");
 }

@@ -19,7 +19,9 @@ impl GameFacts {
     }
     /// Returns every day for which the game was scheduled at any time.
     pub fn dates(&self) -> BTreeSet<EasternDate> {
-        self.revisions().filter_map(|revision| Some(revision.fixture?.date)).collect()
+        let scheduled = self.0.scheduled_dates.iter().flatten().flat_map(|scheduled| &scheduled.dates);
+        let of_revisions = self.revisions().filter_map(|revision| Some(revision.fixture?.date));
+        of_revisions.chain(scheduled.copied()).collect()
     }
     /// Returns the days for which the game had been scheduled by an instant, latest first. A day that only retracted observations stated does
     /// not count.
