@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod bench;
 mod cat;
+mod color;
 mod control_characters;
 mod demo;
 mod dlq;

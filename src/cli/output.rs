@@ -2,7 +2,10 @@
 //!
 //! Invariant: JSON holds everything that the table shows, under stable snake_case names.
 //! Not here: the content of a result (one file per command), other text on standard error (`stderr`).
-use super::control_characters::{escape, escape_json};
+use super::{
+    color::color,
+    control_characters::{escape, escape_json},
+};
 use crate::read_progress::ReadEstimate;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -22,7 +25,7 @@ pub enum Output {
 pub fn print<T: Serialize>(output: Output, value: &T, table: impl FnOnce(&T) -> String) -> Result<()> {
     write(&match output {
         Output::Json => escape_json(&serde_json::to_string_pretty(value)?).into_owned() + "\n",
-        Output::Table => escape(table(value).trim_end()).into_owned() + "\n",
+        Output::Table => color(escape(table(value).trim_end())).into_owned() + "\n",
     })
 }
 /// Formats a value as JSON in one line.
