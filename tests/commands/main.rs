@@ -10,6 +10,7 @@ mod damage;
 mod doors;
 mod explain;
 mod lost_files;
+mod modes;
 mod output;
 mod read_only;
 mod refusals;
