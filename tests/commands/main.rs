@@ -17,5 +17,6 @@ mod refusals;
 mod restored;
 mod running;
 mod secrets;
+mod service_notification;
 mod status;
 mod support;
