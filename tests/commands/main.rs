@@ -12,6 +12,7 @@ mod explain;
 mod lost_files;
 mod modes;
 mod output;
+mod packaging;
 mod read_only;
 mod refusals;
 mod restored;
