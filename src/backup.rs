@@ -17,7 +17,7 @@ pub use embedded::{LOG, LogContent, WAREHOUSE, describe_log, newest_batch};
 pub use error::{refused, write_error};
 pub use manifest::{BackupKind, Manifest, NewestBatch, StoredFile};
 pub use raw_events::RAW_EVENTS;
-pub use staging::{FOLDER_MODE, Staging, create_file, sync_folder};
+pub use staging::{Staging, sync_folder};
 
 use crate::{
     app::{App, LogTarget},

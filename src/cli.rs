@@ -12,6 +12,7 @@ mod control_characters;
 mod demo;
 mod dlq;
 mod doctor;
+mod examples;
 mod explain;
 mod grade;
 pub mod graph;
@@ -21,6 +22,7 @@ mod key_flags;
 mod lag;
 mod links;
 mod logging;
+mod man;
 mod names;
 mod outcome;
 mod output;
@@ -34,6 +36,8 @@ mod signals;
 mod sink;
 mod slate;
 mod stderr;
+#[cfg(test)]
+mod tests;
 mod topics;
 mod warehouse;
 
@@ -57,7 +61,7 @@ use stderr::eprint_line;
 
 /// An event-sourced stream processor: raw NBA scraper events in, player-points predictions out
 #[derive(Parser)]
-#[command(name = "fastbreak", version, about, after_help = EXIT_CODES)]
+#[command(name = "fastbreak", version, about, after_help = format!("{}\n\n{EXIT_CODES}", examples::FASTBREAK))]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -85,17 +89,20 @@ struct Global {
 #[derive(Subcommand)]
 enum Command {
     /// Run a simulated game day through the topology; print its slate and coverage
+    #[command(after_help = examples::DEMO)]
     Demo {
         /// Seed of the simulated league
         #[arg(long, default_value_t = 7)]
         seed: u64,
     },
     /// Append scraper events to the raw topics, from JSONL files, also compressed with gzip or zstd, or standard input (-)
+    #[command(after_help = examples::INGEST)]
     Ingest {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
     /// Run all processors and the sink
+    #[command(after_help = examples::RUN)]
     Run {
         /// Exit with 0 when every processor and the sink have caught up
         #[arg(long)]
@@ -112,12 +119,16 @@ enum Command {
     #[command(after_help = lag::EXAMPLES)]
     Lag(lag::LagArguments),
     /// Check record accounting, list parked records and content hashes, reconcile warehouse and log; exit code 1 if not balanced
+    #[command(after_help = examples::AUDIT)]
     Audit,
     /// Show the prediction error, the betting results and the calibration of each prediction system
+    #[command(after_help = examples::GRADE)]
     Grade(grade::GradeArguments),
     /// Show the games of a date and the data that is missing for each game; exit code 1 if any is missing
+    #[command(after_help = examples::STATUS)]
     Status { date: EasternDate },
     /// Show how many candidates of a date have a prediction, and why the others have none
+    #[command(after_help = examples::COVERAGE)]
     Coverage {
         date: EasternDate,
         /// List every candidate
@@ -125,6 +136,7 @@ enum Command {
         players: bool,
     },
     /// Show every event, feature and version that a prediction was made from
+    #[command(after_help = examples::EXPLAIN)]
     Explain {
         /// nba.com player id, or the player's name
         player: String,
@@ -137,18 +149,21 @@ enum Command {
     #[command(after_help = cat::EXAMPLES)]
     Cat(cat::CatArguments),
     /// Show the topology: each processor with its input and output topics
+    #[command(after_help = examples::GRAPH)]
     Graph {
         /// Print a Mermaid flowchart
         #[arg(long)]
         mermaid: bool,
     },
     /// Examine configuration, log, warehouse, schemas and processors; print one verdict, and the command that mends each failure
+    #[command(after_help = examples::DOCTOR)]
     Doctor {
         /// Check only where a run would do harm (for a service's start): damage, files that do not belong together, a wrong clock
         #[arg(long)]
         quick: bool,
     },
     /// Inspect the configuration, or write an example of a configuration file
+    #[command(after_help = examples::CONFIG)]
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -158,11 +173,13 @@ enum Command {
     #[command(after_help = links::EXAMPLES)]
     Links(links::LinksArguments),
     /// List the names that refer to no player; link spellings that sources confuse
+    #[command(after_help = examples::NAMES)]
     Names {
         #[command(subcommand)]
         command: names::NamesCommand,
     },
     /// Retract raw events: from now on they count as never fetched; what was issued before stands. Without --yes, preview only
+    #[command(after_help = examples::RETRACT)]
     Retract(retract::RetractArguments),
     /// Write a backup of log and warehouse into a new folder, also while a run writes to them; on Kafka, of the raw events
     #[command(after_help = backup::EXAMPLES)]
@@ -176,36 +193,43 @@ enum Command {
     #[command(after_help = restore::EXAMPLES)]
     Restore(restore::RestoreArguments),
     /// Check and register the Avro schemas
+    #[command(after_help = examples::SCHEMAS)]
     Schemas {
         #[command(subcommand)]
         command: SchemasCommand,
     },
     /// Manage the topics of a Kafka cluster
+    #[command(after_help = examples::TOPICS)]
     Topics {
         #[command(subcommand)]
         command: topics::TopicsCommand,
     },
     /// List, show, redrive and purge dead letters
+    #[command(after_help = examples::DLQ)]
     Dlq {
         #[command(subcommand)]
         command: dlq::DlqCommand,
     },
     /// Reprocess the raw topics into a namespace and compare the result with the live warehouse
+    #[command(after_help = examples::REPLAY)]
     Replay {
         #[command(subcommand)]
         command: replay::ReplayCommand,
     },
     /// Manage the sink
+    #[command(after_help = examples::SINK)]
     Sink {
         #[command(subcommand)]
         command: SinkCommand,
     },
     /// Show and apply the definitions of the warehouse's tables and views
+    #[command(after_help = examples::WAREHOUSE)]
     Warehouse {
         #[command(subcommand)]
         command: WarehouseCommand,
     },
     /// Measure the CPU time per record of each processor over a simulated season
+    #[command(after_help = examples::BENCH)]
     Bench {
         /// Number of simulated seasons, processed one after the other
         #[arg(long, default_value_t = 1)]
@@ -215,17 +239,26 @@ enum Command {
         files: Vec<PathBuf>,
     },
     /// Print the script that makes a shell complete `fastbreak` commands
+    #[command(after_help = examples::COMPLETIONS)]
     Completions { shell: clap_complete::Shell },
+    /// Write the man pages of all commands into a folder
+    #[command(after_help = examples::MAN)]
+    Man {
+        /// Folder of the pages; created if it does not exist
+        folder: PathBuf,
+    },
 }
 #[derive(Subcommand)]
 enum ConfigCommand {
     /// Show the value of every key
+    #[command(after_help = examples::CONFIG_SHOW)]
     Show {
         /// Also show the origin of each value
         #[arg(long)]
         origin: bool,
     },
     /// Write a configuration file in which every key is explained and commented out; exit code 4 if the file exists
+    #[command(after_help = examples::CONFIG_INIT)]
     Init {
         /// File to write, or - for standard output [default: the file of --config, else fastbreak.toml]
         #[arg(value_name = "FILE")]
@@ -235,8 +268,10 @@ enum ConfigCommand {
 #[derive(Subcommand)]
 enum SchemasCommand {
     /// Check that each schema can read its earlier versions and, if a registry is configured, is registered there; exit code 3 if not
+    #[command(after_help = examples::SCHEMAS_CHECK)]
     Check,
     /// Register missing schemas at compatibility level BACKWARD_TRANSITIVE; exit code 4 if one is incompatible with a registered version
+    #[command(after_help = examples::SCHEMAS_PUSH)]
     Push {
         /// Show what would be registered, and change nothing; exit code 3 if anything is missing
         #[arg(long)]
@@ -246,6 +281,7 @@ enum SchemasCommand {
 #[derive(Subcommand)]
 enum SinkCommand {
     /// Write all rows again from offset 0 in a new warehouse epoch; without --yes, preview only
+    #[command(after_help = examples::SINK_REBUILD)]
     Rebuild {
         /// Rebuild the warehouse even if another log owns it; the rows of that log are deleted at the end of the rebuild
         #[arg(long)]
@@ -258,10 +294,13 @@ enum SinkCommand {
 #[derive(Subcommand)]
 enum WarehouseCommand {
     /// Print the DDL statements of all tables and views
+    #[command(after_help = examples::WAREHOUSE_DDL)]
     Ddl,
     /// Show the statements that would create what is missing in the warehouse; exit code 3 if anything is missing
+    #[command(after_help = examples::WAREHOUSE_PLAN)]
     Plan,
     /// Create what is missing in the warehouse
+    #[command(after_help = examples::WAREHOUSE_APPLY)]
     Apply,
 }
 
@@ -290,9 +329,9 @@ pub fn main() -> ExitCode {
 /// that it works even if the configuration is wrong.
 fn resolve_config(cli: &Cli) -> Result<Config, ConfigError> {
     match &cli.command {
-        Command::Config { command: ConfigCommand::Init { .. } } | Command::Completions { .. } => {
-            Config::defaults()
-        }
+        Command::Config { command: ConfigCommand::Init { .. } }
+        | Command::Completions { .. }
+        | Command::Man { .. } => Config::defaults(),
         _ => {
             let environment = std::env::vars_os().collect();
             Config::resolve(cli.global.config.as_deref(), &environment, cli.global.keys.values())
@@ -354,5 +393,6 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
             output::write(&String::from_utf8_lossy(&script))?;
             Ok(CommandOutcome::Done)
         }
+        Command::Man { folder } => man::man(Cli::command(), &folder, output),
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     app::{App, LogTarget},
     ingest::{Ingest, Ingested},
     run::{self, RunObserver, RunOptions},
+    service_notification::Watchdog,
 };
 use anyhow::Result;
 use serde::Serialize;
@@ -49,6 +50,7 @@ pub trait DemoObserver: RunObserver {
 /// If the log cannot be opened, or a processor or the sink fails.
 pub fn demo(app: &App, seed: u64, observer: &mut dyn DemoObserver) -> Result<DemoReport> {
     let started = Instant::now();
+    let watchdog = Watchdog::from_environment()?;
     let mut log = app.open_demo_log()?;
     let day = simulator::game_day(seed);
     observer.simulated(SimulatedDay {
@@ -62,7 +64,12 @@ pub fn demo(app: &App, seed: u64, observer: &mut dyn DemoObserver) -> Result<Dem
         ingest.line("demo", number as u64 + 1, event.to_jsonl().as_bytes())?;
     }
     observer.ingested(ingest.finish()?);
-    run::run_pipeline(app, RunOptions { until_caught_up: true, ..RunOptions::default() }, observer)?;
+    run::run_pipeline(
+        app,
+        RunOptions { until_caught_up: true, ..RunOptions::default() },
+        observer,
+        watchdog,
+    )?;
     let queries = app.warehouse().reader()?;
     Ok(DemoReport {
         date: day.date.to_string(),

@@ -33,6 +33,7 @@ pub mod restore;
 pub mod retract;
 pub mod run;
 pub mod schema_registration;
+pub mod service_notification;
 pub mod sink_rebuild;
 pub mod sink_target;
 pub mod slate;

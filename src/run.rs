@@ -1,7 +1,7 @@
 //! Run: all processors and the sink on the live log, until stopped or caught up.
 //!
 //! Invariant: an unknown name in `only` is an error before anything starts.
-//! Not here: the pipeline (`pipeline`), signals and the status line (`cli`).
+//! Not here: the pipeline (`pipeline`), messages to the service manager (`service_notification`), signals and the status line (`cli`).
 mod status_log;
 
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     http_server::{self, ConsoleServer},
     pipeline::{Pipeline, Running},
     read_progress::{ReadEstimate, ReadEstimator, ReadProgress},
+    service_notification::{self, Watchdog},
     sink_target::SinkTarget,
     topology::UnknownProcessor,
 };
@@ -85,9 +86,10 @@ pub trait RunObserver {
 /// If a name in `only` is unknown, the log or the console's address is not available, or a processor or the sink fails.
 pub fn run(app: &App, options: RunOptions<'_>, observer: &mut dyn RunObserver) -> Result<RunReport> {
     let started = Instant::now();
+    let watchdog = Watchdog::from_environment()?;
     let mut log = app.open_log()?;
     let ledger_end = inspect::ledger_end(log.as_mut())?;
-    run_pipeline(app, options, observer)?;
+    run_pipeline(app, options, observer, watchdog)?;
     let ledger = inspect::ledger_totals(log.as_mut(), ledger_end)?;
     let processors = ledger.into_iter().map(|((processor, _), entry)| CommittedCounts {
         processor,
@@ -99,11 +101,16 @@ pub fn run(app: &App, options: RunOptions<'_>, observer: &mut dyn RunObserver) -
     Ok(RunReport { processors: processors.collect(), seconds: started.elapsed().as_secs_f64() })
 }
 
-/// Runs the topology on the live log and the live warehouse.
+/// Runs the topology on the live log and the live warehouse; its loop notifies the watchdog.
 ///
 /// # Errors
 /// If a name in `only` is unknown, the log or the console's address is not available, or a processor or the sink fails.
-pub fn run_pipeline(app: &App, options: RunOptions<'_>, observer: &mut dyn RunObserver) -> Result<()> {
+pub fn run_pipeline(
+    app: &App,
+    options: RunOptions<'_>,
+    observer: &mut dyn RunObserver,
+    watchdog: Watchdog,
+) -> Result<()> {
     let RunOptions { until_caught_up, only, accept_dead_letters } = options;
     let mut nodes = app.build_processors()?;
     let names: Vec<&str> = nodes.iter().map(|node| node.name()).chain([sinks::SINK]).collect();
@@ -144,7 +151,8 @@ pub fn run_pipeline(app: &App, options: RunOptions<'_>, observer: &mut dyn RunOb
     let address = server.as_ref().map(|server| server.address);
     let status_log = StatusLog::start(app, &log_name, subscriptions.clone(), address);
     observer.started(server, run_context)?;
-    watch(running, observer, &subscriptions, status_log)
+    service_notification::ready()?;
+    watch(running, observer, (&subscriptions, status_log), watchdog)
 }
 
 fn is_named(names: &[String], name: &str) -> bool {
@@ -176,17 +184,18 @@ fn bind_console(
     }
 }
 
-/// Blocks until the run ends. Progress is that of the processors and the sink with these subscriptions.
+/// Blocks until the run ends, and tells the service manager that the loop is not stuck. Progress is that of the processors and the sink with these subscriptions.
 fn watch(
     running: Running,
     observer: &mut dyn RunObserver,
-    subscriptions: &[Subscription],
-    mut status_log: Option<StatusLog>,
+    (subscriptions, mut status_log): (&[Subscription], Option<StatusLog>),
+    mut watchdog: Watchdog,
 ) -> Result<()> {
     let interval = observer.progress_interval();
     let mut sampled_at: Option<Instant> = None;
     let mut estimator = ReadEstimator::default();
     running.watch(|log| {
+        watchdog.notify_if_due();
         if let Some(status_log) = &mut status_log {
             status_log.sample_if_due(log);
         }

@@ -5,7 +5,6 @@
 use super::{
     error::{refused, write_error},
     manifest::StoredFile,
-    staging::create_file,
 };
 use anyhow::{Context, Result};
 use std::{
@@ -35,7 +34,7 @@ impl Archive {
     pub fn create(folder: &Path, name: &str) -> Result<Archive> {
         let path = path_in(folder, name);
         let open = || -> io::Result<_> {
-            let file = BufWriter::with_capacity(BLOCK_BYTES, create_file(&path)?);
+            let file = BufWriter::with_capacity(BLOCK_BYTES, file_modes::create_file(&path)?);
             let mut encoder = zstd::Encoder::new(file, LEVEL)?;
             encoder.include_checksum(true)?;
             Ok(encoder)

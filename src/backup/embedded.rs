@@ -8,7 +8,7 @@ use super::{
     archive::Archive,
     error::{read_error, refused, write_error},
     manifest::{BackupKind, Manifest, NewestBatch, StoredFile},
-    staging::{Staging, create_file},
+    staging::Staging,
 };
 use crate::{
     await_done::await_done,
@@ -124,7 +124,7 @@ fn store_warehouse(snapshot: Snapshot, staging: &Path) -> Result<(StoredFile, Op
 
 fn copy(snapshot: Snapshot, target: &Path) -> Result<()> {
     // SQLite would create the file with another mode.
-    create_file(target).map_err(|error| write_error(target, error))?;
+    file_modes::create_file(target).map_err(|error| write_error(target, error))?;
     snapshot.copy_to(target).map_err(|error| write_error(target, error))
 }
 

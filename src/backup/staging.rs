@@ -1,20 +1,14 @@
 //! Staging: files are written into a folder under a temporary name, which gets its own name only when all of them are on the disk.
 //!
-//! Invariant: unless the folder is published, it is removed again; a folder that a killed process left has the temporary name. Files have mode
-//! 0640, folders 0750.
-//! Not here: what the files contain (`archive`, `manifest`).
+//! Invariant: unless the folder is published, it is removed again; a folder that a killed process left has the temporary name.
+//! Not here: what the files contain (`archive`, `manifest`), the modes of files and folders (crate `file-modes`).
 use super::error::{refused, write_error};
 use anyhow::Result;
 use std::{
-    fs::{DirBuilder, File},
+    fs::File,
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
-
-const FILE_MODE: u32 = 0o640;
-/// The mode of folders.
-pub const FOLDER_MODE: u32 = 0o750;
 
 /// A folder that is removed when this value is dropped, unless it was published.
 pub struct Staging {
@@ -35,7 +29,7 @@ impl Staging {
         let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(".partial");
         let folder = target.with_file_name(name);
-        match DirBuilder::new().mode(FOLDER_MODE).create(&folder) {
+        match file_modes::create_folder(&folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let reason = format!(
                     "{} exists: another process writes this backup, or was stopped before its end",
@@ -64,7 +58,7 @@ impl Staging {
     pub fn write(&self, name: &str, content: &[u8]) -> Result<()> {
         let path = self.folder.join(name);
         let write = || -> io::Result<()> {
-            let mut file = create_file(&path)?;
+            let mut file = file_modes::create_file(&path)?;
             file.write_all(content)?;
             file.sync_all()
         };
@@ -111,13 +105,6 @@ fn ensure_absent(target: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Creates a file, which must not exist.
-///
-/// # Errors
-/// If it exists or cannot be created.
-pub fn create_file(path: &Path) -> io::Result<File> {
-    File::options().write(true).create_new(true).mode(FILE_MODE).open(path)
-}
 /// Flushes the names of a folder's files to the disk.
 ///
 /// # Errors

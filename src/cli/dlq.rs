@@ -5,6 +5,7 @@
 mod show;
 
 use super::{
+    examples,
     outcome::CommandOutcome,
     output::{self, Output},
 };
@@ -21,8 +22,10 @@ use schemas::raw::RejectCode;
 #[derive(Subcommand)]
 pub enum DlqCommand {
     /// Count dead letters by processor, code and reason, in each state
+    #[command(after_help = examples::DLQ_LIST)]
     List,
     /// Show the newest dead letters of a processor: origin, reason and value
+    #[command(after_help = examples::DLQ_SHOW)]
     Show {
         processor: String,
         /// Only dead letters with this code
@@ -33,6 +36,7 @@ pub enum DlqCommand {
         limit: usize,
     },
     /// Produce the original records of a processor's dead letters again
+    #[command(after_help = examples::DLQ_REDRIVE)]
     Redrive {
         processor: String,
         /// Only dead letters with this code
@@ -46,6 +50,7 @@ pub enum DlqCommand {
         force: bool,
     },
     /// Delete all dead letters of a processor; without --yes, preview only
+    #[command(after_help = examples::DLQ_PURGE)]
     Purge {
         processor: String,
         /// Delete the dead letters

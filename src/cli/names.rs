@@ -3,6 +3,7 @@
 //! Invariant: every name is shown with the command that decides it.
 //! Not here: finding the names (`names`), linking a single name (`links`).
 use super::{
+    examples,
     links::{LimitArguments, statement, team},
     outcome::CommandOutcome,
     output::{self, Output},
@@ -19,10 +20,11 @@ use schemas::{PlayerId, Team};
 #[derive(Subcommand)]
 pub enum NamesCommand {
     /// List the names that refer to no player, with similar players and the command that links each, and the links that wait
+    #[command(after_help = examples::NAMES_REVIEW)]
     Review,
     /// Link several spellings to one player, in one event
     #[command(
-        after_help = "Example: fastbreak names merge 1629021 \"Moe Wagner\" \"Moritz Vagner\" --source oddsapi"
+        after_help = "Example:\n  fastbreak names merge 1629021 \"Moe Wagner\" \"Moritz Vagner\" --source oddsapi"
     )]
     Merge {
         /// nba.com player id
@@ -34,7 +36,7 @@ pub enum NamesCommand {
         limits: LimitArguments,
     },
     /// Link one spelling to several players, one for each team, in one event
-    #[command(after_help = "Example: fastbreak names split \"J. Williams\" OKC=1631114 MIN=1631119")]
+    #[command(after_help = "Example:\n  fastbreak names split \"J. Williams\" OKC=1631114 MIN=1631119")]
     Split {
         /// The name as sources spell it
         spelling: String,

@@ -6,6 +6,7 @@ mod diff;
 mod progress;
 
 use super::{
+    examples,
     outcome::CommandOutcome,
     output::{self, Output},
     signals,
@@ -27,6 +28,7 @@ use std::sync::Arc;
 #[derive(Subcommand)]
 pub enum ReplayCommand {
     /// Reprocess the raw topics from offset 0 into a namespace; run the same command again to resume
+    #[command(after_help = examples::REPLAY_RUN)]
     Run {
         /// First date of the games that are written to the replay's warehouse
         #[arg(long, value_name = "DATE")]
@@ -39,8 +41,10 @@ pub enum ReplayCommand {
         namespace: Namespace,
     },
     /// List all replays and their progress
+    #[command(after_help = examples::REPLAY_LIST)]
     List,
     /// Show which rows of the live warehouse differ from those of the replay; exit code 3 if any differ
+    #[command(after_help = examples::REPLAY_DIFF)]
     Diff {
         #[arg(value_name = "NAME")]
         namespace: Namespace,
@@ -49,6 +53,7 @@ pub enum ReplayCommand {
         limit: usize,
     },
     /// Delete the topics, consumer groups and warehouse of a replay; refused without --yes
+    #[command(after_help = examples::REPLAY_DISCARD)]
     Discard {
         #[arg(value_name = "NAME")]
         namespace: Namespace,

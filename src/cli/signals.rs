@@ -4,7 +4,10 @@
 //! process at once with exit code 130. A SIGHUP that is ignored when the process starts (`nohup`) stays ignored.
 //! Not here: the shutdown itself (`runtime::supervisor`), the HTTP service (`http_server`).
 use super::stderr::eprint_line;
-use crate::http_server::{self, ConsoleServer};
+use crate::{
+    http_server::{self, ConsoleServer},
+    service_notification,
+};
 use anyhow::Result;
 use runtime::subscription::RunContext;
 use std::{
@@ -20,13 +23,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Exit code of a process that SIGINT ends.
 const INTERRUPTED_EXIT_CODE: i32 = 130;
 
-/// Starts the thread that handles signals and serves the console, if there is one.
+/// Starts the thread that handles signals and serves the console, if there is one. Signals have their effect from the return on.
 ///
 /// # Errors
-/// If the thread cannot be started.
+/// If the signal handlers cannot be installed, or the thread cannot be started.
 pub fn listen(console: Option<ConsoleServer>, run_context: Arc<RunContext>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let work = move || runtime.block_on(handle_signals(console, run_context));
+    let signals = {
+        let _context = runtime.enter();
+        StopSignals::install()?
+    };
+    let work = move || runtime.block_on(handle_signals(signals, console, run_context));
     std::thread::Builder::new().name("signals".into()).spawn(work)?;
     Ok(())
 }
@@ -53,17 +60,19 @@ pub fn stop_flag() -> Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-async fn handle_signals(console: Option<ConsoleServer>, run_context: Arc<RunContext>) {
-    let Ok(mut signals) = StopSignals::install() else {
-        return tracing::error!(
-            "signal handlers cannot be installed: a signal ends the process at once; the next start resumes from the last commit"
-        );
-    };
+async fn handle_signals(
+    mut signals: StopSignals,
+    console: Option<ConsoleServer>,
+    run_context: Arc<RunContext>,
+) {
     if let Some(console) = console {
         tokio::spawn(http_server::serve(console));
     }
     signals.next().await;
     eprint_line("stopping after the next commit; a second signal exits at once");
+    if let Err(error) = service_notification::stopping() {
+        tracing::warn!(%error, "the service manager does not know that the process stops; it stops all the same");
+    }
     run_context.stop();
     signals.next().await;
     std::process::exit(INTERRUPTED_EXIT_CODE);

@@ -3,6 +3,7 @@
 //! Invariant: a plan is applied only with `--yes`, from a file, or after confirmation on a terminal.
 //! Not here: making and applying a plan (`topic_admin`), its text (crate `topics`).
 use super::{
+    examples,
     outcome::CommandOutcome,
     output::{self, Output},
     stderr::eprint_line,
@@ -23,6 +24,7 @@ use topics::plan::{Plan, PlanOverrides};
 #[derive(Subcommand)]
 pub enum TopicsCommand {
     /// Show the changes that the cluster needs; exit code 0 if there are none, 3 if there are any, 4 if one is refused
+    #[command(after_help = examples::TOPICS_PLAN)]
     Plan {
         #[command(flatten)]
         overrides: OverrideArguments,
@@ -31,6 +33,7 @@ pub enum TopicsCommand {
         out: Option<PathBuf>,
     },
     /// Apply the changes that the cluster needs, after confirmation
+    #[command(after_help = examples::TOPICS_APPLY)]
     Apply {
         /// A plan saved by `topics plan --out`; refused if the cluster has changed since it was saved
         #[arg(value_name = "FILE", conflicts_with_all = ["accept_key_remap", "allow_delete"])]
@@ -42,14 +45,17 @@ pub enum TopicsCommand {
         yes: bool,
     },
     /// Print the topics of the cluster with their topic-level settings, as TOML (or JSON with --output json)
+    #[command(after_help = examples::TOPICS_EXPORT)]
     Export {
         /// Write the export to this file instead of standard output
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
     /// Check the topic catalog and the topology, without a cluster
+    #[command(after_help = examples::TOPICS_LINT)]
     Lint,
     /// List all topics with key, event and partitions, without a cluster
+    #[command(after_help = examples::TOPICS_LIST)]
     List,
 }
 #[derive(Args)]

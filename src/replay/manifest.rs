@@ -135,9 +135,9 @@ impl Replay {
 }
 
 fn write_atomically(folder: &Path, manifest: &Manifest) -> Result<()> {
-    std::fs::create_dir_all(folder)?;
+    file_modes::create_folders(folder)?;
     let new_path = folder.join(NEW_MANIFEST_FILE);
-    let file = std::fs::File::create(&new_path)?;
+    let file = file_modes::options().create(true).truncate(true).write(true).open(&new_path)?;
     serde_json::to_writer_pretty(&file, manifest)?;
     file.sync_all()?;
     Ok(std::fs::rename(new_path, folder.join(MANIFEST_FILE))?)

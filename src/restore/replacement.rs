@@ -5,15 +5,13 @@
 //! Invariant: up to the first rename, an error leaves the old files with their content. The log is replaced first; a warehouse that is
 //! not replaced then is one that the sink notices.
 //! Not here: which files (`restore`), the compressed files (`backup::archive`).
-use crate::backup::{FOLDER_MODE, LOG, StoredFile, create_file, refused, sync_folder, verify, write_error};
+use crate::backup::{LOG, StoredFile, refused, sync_folder, verify, write_error};
 use anyhow::{Context, Result};
 use runtime::RuntimeError;
 use runtime_embedded::{EmbeddedLog, RunLock};
 use rusqlite::{Connection, ErrorCode};
 use std::{
-    fs::DirBuilder,
     io::{self, ErrorKind},
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -29,11 +27,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// If the backup is damaged, another process has a file open, or a file cannot be written. Nothing is replaced then; only if a rename fails,
 /// a file before it is replaced.
 pub(super) fn replace(folder: &Path, backup: &Path, files: &[StoredFile]) -> Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(FOLDER_MODE)
-        .create(folder)
-        .map_err(|error| write_error(folder, error))?;
+    file_modes::create_folders(folder).map_err(|error| write_error(folder, error))?;
     // While this process has the lock, no process runs processors, and no other one restores.
     let _run_lock = RunLock::acquire(folder)?;
     let staging = StagingFolder::create(folder)?;
@@ -66,14 +60,14 @@ impl StagingFolder {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            DirBuilder::new().mode(FOLDER_MODE).create(&path)
+            file_modes::create_folder(&path)
         };
         create().map_err(|error| write_error(&path, error))?;
         Ok(StagingFolder(path))
     }
     fn uncompress(&self, backup: &Path, file: &StoredFile) -> Result<()> {
         let path = self.0.join(&file.name);
-        let mut target = create_file(&path).map_err(|error| write_error(&path, error))?;
+        let mut target = file_modes::create_file(&path).map_err(|error| write_error(&path, error))?;
         // A damaged backup is no error of writing.
         verify(backup, file, &mut target)
             .map_err(|error| if error.is::<RuntimeError>() { error } else { write_error(&path, error) })?;

@@ -80,7 +80,7 @@ impl WarehouseTarget {
     pub fn factory(self) -> WarehouseFactory {
         Box::new(move || {
             if let WarehouseTarget::Folder(folder) = &self {
-                std::fs::create_dir_all(folder).map_err(|error| WarehouseError::Config {
+                file_modes::create_folders(folder).map_err(|error| WarehouseError::Config {
                     what: format!("the folder {} cannot be created: {error}", folder.display()),
                     next: "choose another folder with --data, or change the permissions".into(),
                 })?;

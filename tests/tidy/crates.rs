@@ -10,12 +10,12 @@ const EDGES: &str = "
     topics: schemas
     processors: schemas
     runtime: schemas topics processors
-    runtime-embedded: schemas topics runtime read-only-sqlite processors*
+    runtime-embedded: schemas topics runtime read-only-sqlite file-modes processors*
     runtime-kafka: schemas topics runtime processors*
-    sinks: schemas topics runtime read-only-sqlite
+    sinks: schemas topics runtime read-only-sqlite file-modes
     schema-registry: schemas
     simulator: schemas
-    fastbreak: schemas schema-registry read-only-sqlite topics processors runtime runtime-embedded runtime-kafka sinks console simulator
+    fastbreak: schemas schema-registry read-only-sqlite file-modes topics processors runtime runtime-embedded runtime-kafka sinks console simulator
 ";
 
 fn metadata(arguments: &[&str]) -> serde_json::Value {

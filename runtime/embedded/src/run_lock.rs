@@ -40,8 +40,9 @@ impl RunLock {
             reason: error.to_string(),
             next: "check the permissions of the folder".into(),
         };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        file_modes::create_folders(folder).map_err(failed)?;
+        let file =
+            file_modes::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
         let started = Instant::now();
         let locked = loop {
             match file.try_lock() {

@@ -76,7 +76,7 @@ impl Store {
     fn open_or_create(folder: &Path, id_prefix: &str) -> Result<Store, RuntimeError> {
         let path = folder.join("log.db");
         let failed = |reason: String| storage_error(&path, reason);
-        std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+        file_modes::create_folders(folder).map_err(|error| failed(error.to_string()))?;
         let open = || -> rusqlite::Result<Connection> {
             let mut db = Connection::open(&path)?;
             db.busy_timeout(BUSY_TIMEOUT)?;
@@ -94,6 +94,7 @@ impl Store {
         };
         if !path.exists() {
             run_lock::ensure_free(folder, &path)?;
+            file_modes::create_if_absent(&path).map_err(|error| failed(error.to_string()))?;
         }
         let db = open().map_err(|error| failed(error.to_string()))?;
         let identity = FileIdentity::of(&path).map_err(|error| failed(error.to_string()))?;

@@ -37,6 +37,7 @@ pub struct Sqlite {
 impl Sqlite {
     /// Opens the warehouse at this path; creates the file if it does not exist, and migrates one of an earlier version.
     pub fn open(path: &Path) -> Result<Sqlite, WarehouseError> {
+        file_modes::create_if_absent(path).map_err(|cause| error::opening(path, &cause))?;
         let db = Connection::open(path).map_err(|cause| error::opening(path, &cause))?;
         let warehouse = Sqlite::prepare(db)?;
         let identity = FileIdentity::of(path).map_err(|cause| error::opening(path, &cause))?;
