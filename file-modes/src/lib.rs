@@ -76,9 +76,9 @@ mod tests {
         let file = folder.join("file");
         create_if_absent(&file).unwrap();
         for path in [&parent.path().join("a"), &folder, &folder.join("c")] {
-            assert_eq!(mode(path) & !FOLDER_MODE, 0, "{}", path.display());
+            assert_eq!(mode(path) & !0o750, 0, "{}", path.display());
         }
-        assert_eq!(mode(&file) & !FILE_MODE, 0);
+        assert_eq!(mode(&file) & !0o640, 0);
         std::fs::write(&file, "content").unwrap();
         std::fs::set_permissions(&file, Permissions::from_mode(0o604)).unwrap();
         std::fs::set_permissions(&folder, Permissions::from_mode(0o705)).unwrap();
