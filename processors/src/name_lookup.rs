@@ -268,6 +268,8 @@ mod tests {
     fn in_retrospect_a_link_counts_whenever_it_was_made_and_a_withdrawn_one_does_not() {
         let nobody = || revision(i64::MIN, &[]);
         assert_eq!(players(vec![nobody(), revision(10, &[1]), linked(12, 2)]), [None, Some(2)]);
+        let of_wrong_player = revision(i64::MIN, &[1]);
+        assert_eq!(players(vec![of_wrong_player, linked(12, 2)]), [Some(1), Some(2)]);
         assert_eq!(players(vec![nobody(), linked(10, 2), revision(12, &[])]), [None, None]);
         assert_eq!(players(vec![nobody(), linked(10, 2), revision(12, &[1])]), [None, Some(1)]);
     }
