@@ -14,7 +14,7 @@ mod staging;
 
 pub use archive::verify;
 pub use embedded::{LOG, LogContent, WAREHOUSE, describe_log, newest_batch};
-pub use error::{refused, write_error};
+pub use error::write_error;
 pub use manifest::{BackupKind, Manifest, NewestBatch, StoredFile};
 pub use raw_events::RAW_EVENTS;
 pub use staging::{Staging, sync_folder};

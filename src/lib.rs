@@ -24,6 +24,7 @@ pub mod links;
 pub mod names;
 pub mod namespace;
 pub mod pipeline;
+mod precondition;
 pub mod read_progress;
 pub mod reasons;
 pub mod redrive;

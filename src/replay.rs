@@ -20,10 +20,11 @@ pub use report::{ListedReplay, ReplayReport, list};
 pub use status::ReplayStatus;
 
 use crate::{
-    app::App, namespace::Namespace, pipeline::Pipeline, sink_target::SinkTarget, usage_error::UsageError,
+    app::App, namespace::Namespace, pipeline::Pipeline, precondition::refused, sink_target::SinkTarget,
+    usage_error::UsageError,
 };
 use anyhow::Result;
-use manifest::{Replay, refused, subscriptions_of};
+use manifest::{Replay, subscriptions_of};
 use progress::ProgressSampler;
 use runtime::{
     ProcessorNode,
@@ -91,7 +92,8 @@ fn ensure_has_games(app: &App, dates: DateRange) -> Result<()> {
             format!("a replay with the games of {dates}"),
             format!("there is no game on these dates; the log has games of {first} to {last}"),
             "choose other dates",
-        )),
+        )
+        .into()),
         _ => Ok(()),
     }
 }
@@ -121,5 +123,5 @@ fn ensure_resumable(app: &App, namespace: &Namespace, dates: DateRange) -> Resul
             "`{}` resumes it, `fastbreak replay discard {namespace} --yes` deletes it, another --namespace starts a second replay",
             replay.command()
         ),
-    ))
+    ).into())
 }

@@ -9,11 +9,12 @@ mod replacement;
 
 use crate::{
     app::{App, LogTarget},
-    backup::{self, BackupKind, LOG, Manifest, RAW_EVENTS, StoredFile, WAREHOUSE, refused, verify},
+    backup::{self, BackupKind, LOG, Manifest, RAW_EVENTS, StoredFile, WAREHOUSE, verify},
     ingest::{
         Ingested,
         files::{IngestProgress, ingest_files},
     },
+    precondition::refused,
     warehouse::WarehouseTarget,
 };
 use anyhow::Result;

@@ -12,13 +12,13 @@ mod target;
 pub use raw_events::{RAW_TOPICS, StoredEvent, each_event, each_record};
 pub use retractions::{RetractedEvent, Retractions, retractions};
 
-use crate::app::App;
+use crate::{app::App, precondition::refused};
 use anyhow::Result;
 use processors::loader;
 use runtime::{Commit, LogBackend, RawEventRecord, RuntimeError, clock};
 use schemas::{RawId, Timestamp, raw::RawEvent, wire::Encoder};
 use serde::Serialize;
-use target::{Target, find_targets, refused};
+use target::{Target, find_targets};
 
 /// Which events are retracted, and why.
 pub struct RetractOptions<'a> {

@@ -2,10 +2,8 @@
 //!
 //! Invariant: the hash is that of the uncompressed content. Whoever uses a file has compared size and hash with the manifest.
 //! Not here: the folder of the files (`staging`).
-use super::{
-    error::{refused, write_error},
-    manifest::StoredFile,
-};
+use super::{error::write_error, manifest::StoredFile};
+use crate::precondition::refused;
 use anyhow::{Context, Result};
 use std::{
     fs::File,

@@ -6,13 +6,14 @@
 //! Not here: snapshots (`read_only_sqlite`), the compressed files (`archive`).
 use super::{
     archive::Archive,
-    error::{read_error, refused, write_error},
+    error::{read_error, write_error},
     manifest::{BackupKind, Manifest, NewestBatch, StoredFile},
     staging::Staging,
 };
 use crate::{
     await_done::await_done,
     doctor::log_damage,
+    precondition::refused,
     warehouse::{WarehouseTarget, path_in},
 };
 use anyhow::{Result, anyhow};
@@ -133,7 +134,7 @@ fn ensure_sound(name: &str, problems: &[String]) -> Result<()> {
         return Ok(());
     }
     let reason = format!("{name} is damaged: {}", problems.join("; "));
-    Err(refused("a backup".into(), reason, "`fastbreak doctor` states how to mend it").into())
+    Err(refused("a backup", reason, "`fastbreak doctor` states how to mend it").into())
 }
 
 /// Compresses a file, which is removed then.

@@ -1,15 +1,9 @@
 //! Errors of a backup and of a restore.
 //!
-//! Invariant: the message says what is refused or failed, why, and what to run next.
-//! Not here: the conditions (the files that check them).
+//! Invariant: the message says what failed, why, and what to run next.
+//! Not here: preconditions (`precondition`).
 use anyhow::anyhow;
-use runtime::RuntimeError;
 use std::{fmt::Display, path::Path};
-
-/// Returns the error of a precondition that is not met.
-pub fn refused(what: String, reason: impl Into<String>, next: impl Into<String>) -> RuntimeError {
-    RuntimeError::Precondition { what, reason: reason.into(), next: next.into() }
-}
 
 /// Returns the error of a failure to read the files of a folder.
 pub fn read_error(folder: &Path, cause: impl Display) -> anyhow::Error {

@@ -3,7 +3,8 @@
 //! The file `manifest.json` has the manifest and a hash of its text, so that a changed byte of it is noticed, too.
 //! Invariant: a backup without a manifest is no backup; a backup of a newer format or program version is not used.
 //! Not here: the files (`archive`), the folder (`staging`).
-use super::{error::refused, staging::Staging};
+use super::staging::Staging;
+use crate::precondition::refused;
 use anyhow::{Context, Result};
 use runtime::clock;
 use serde::{Deserialize, Serialize};

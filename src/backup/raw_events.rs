@@ -5,12 +5,12 @@
 //! Not here: the text of a line (`ingest::event_line`).
 use super::{
     archive::Archive,
-    error::refused,
     manifest::{BackupKind, Manifest},
     staging::Staging,
 };
 use crate::{
     ingest::{self, event_line},
+    precondition::refused,
     retract::{RAW_TOPICS, StoredEvent, each_record},
 };
 use anyhow::Result;

@@ -2,7 +2,8 @@
 //!
 //! Invariant: unless the folder is published, it is removed again; a folder that a killed process left has the temporary name.
 //! Not here: what the files contain (`archive`, `manifest`), the modes of files and folders (crate `file-modes`).
-use super::error::{refused, write_error};
+use super::error::write_error;
+use crate::precondition::refused;
 use anyhow::Result;
 use std::{
     fs::File,

@@ -2,10 +2,11 @@
 //!
 //! Invariant: without confirmation nothing is deleted; nothing outside the namespace is deleted.
 //! Not here: which topics and groups a log deletes (crate `runtime`).
-use super::manifest::{Replay, refused};
+use super::manifest::Replay;
 use crate::{
     app::App,
     namespace::Namespace,
+    precondition::refused,
     warehouse::{self, WarehouseTarget},
 };
 use anyhow::{Context, Result};
@@ -31,7 +32,8 @@ pub fn discard(app: &App, namespace: &Namespace, is_confirmed: bool) -> Result<D
             format!("discarding replay {namespace} with the games of {}", replay.dates),
             "--yes is not set, and a discarded replay cannot be restored",
             format!("`fastbreak replay discard {namespace} --yes`"),
-        ));
+        )
+        .into());
     }
     let folder = app.replay_folder(namespace);
     // A replay with a damaged manifest can only be deleted; its warehouse is then assumed to be of the configured kind.

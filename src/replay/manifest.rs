@@ -2,9 +2,11 @@
 //!
 //! Invariant: a manifest is replaced atomically, so a crash leaves either the older or the newer one.
 //! Not here: running a replay (`replay`), its progress (`status`).
-use crate::{app::App, config::WarehouseKind, namespace::Namespace, topology::descriptors};
+use crate::{
+    app::App, config::WarehouseKind, namespace::Namespace, precondition::refused, topology::descriptors,
+};
 use anyhow::{Context, Result, anyhow};
-use runtime::{ProcessorNode, RuntimeError, subscription::Subscription};
+use runtime::{ProcessorNode, subscription::Subscription};
 use serde::{Deserialize, Serialize};
 use sinks::DateRange;
 use std::{collections::BTreeMap, path::Path};
@@ -68,11 +70,11 @@ impl Replay {
     /// Reads the manifest of an existing replay.
     ///
     /// # Errors
-    /// [`RuntimeError::Precondition`] if there is no such replay.
+    /// [`runtime::RuntimeError::Precondition`] if there is no such replay.
     pub fn load(app: &App, namespace: &Namespace) -> Result<Replay> {
         Replay::find(app, namespace)?.ok_or_else(|| {
             let next = "`fastbreak replay list` lists the replays";
-            refused(format!("replay {namespace}"), "there is no replay of this name", next)
+            refused(format!("replay {namespace}"), "there is no replay of this name", next).into()
         })
     }
     /// Returns the namespaces that may have a manifest, in the order of their names.
@@ -105,7 +107,7 @@ impl Replay {
     /// Checks that the configured warehouse is of the kind that the replay was started with.
     ///
     /// # Errors
-    /// [`RuntimeError::Precondition`] if it is of another kind.
+    /// [`runtime::RuntimeError::Precondition`] if it is of another kind.
     pub fn ensure_same_warehouse(&self, app: &App) -> Result<()> {
         if self.warehouse == app.warehouse().kind() {
             return Ok(());
@@ -115,7 +117,8 @@ impl Replay {
             format!("replay {} with --warehouse {}", self.namespace, app.warehouse().kind().name()),
             format!("the replay was started with --warehouse {kind}"),
             format!("use `--warehouse {kind}`, or start a replay with another --namespace"),
-        ))
+        )
+        .into())
     }
     /// Returns the command that resumes the replay.
     pub fn command(&self) -> String {
@@ -141,10 +144,6 @@ fn write_atomically(folder: &Path, manifest: &Manifest) -> Result<()> {
     serde_json::to_writer_pretty(&file, manifest)?;
     file.sync_all()?;
     Ok(std::fs::rename(new_path, folder.join(MANIFEST_FILE))?)
-}
-
-pub(super) fn refused(what: String, reason: impl Into<String>, next: impl Into<String>) -> anyhow::Error {
-    RuntimeError::Precondition { what, reason: reason.into(), next: next.into() }.into()
 }
 
 /// Returns the subscriptions of all processors and of the sink.

@@ -2,9 +2,10 @@
 //!
 //! Invariant: read-only; it joins no consumer group.
 //! Not here: comparing rows (crate `sinks`).
-use super::manifest::{Replay, refused};
+use super::manifest::Replay;
 use crate::{
     app::App,
+    precondition::refused,
     read_progress::{ReadCount, ReadProgress},
     topology::versioned_group,
 };
@@ -127,5 +128,5 @@ pub(super) fn ensure_comparable(replay: &Replay, status: &ReplayStatus) -> Resul
         return Ok(());
     }
     let what = format!("comparing replay {}", replay.namespace);
-    Err(refused(what, reasons.join("; "), format!("`{}` resumes it", replay.command())))
+    Err(refused(what, reasons.join("; "), format!("`{}` resumes it", replay.command())).into())
 }

@@ -5,7 +5,10 @@
 //! Invariant: up to the first rename, an error leaves the old files with their content. The log is replaced first; a warehouse that is
 //! not replaced then is one that the sink notices.
 //! Not here: which files (`restore`), the compressed files (`backup::archive`).
-use crate::backup::{LOG, StoredFile, refused, sync_folder, verify, write_error};
+use crate::{
+    backup::{LOG, StoredFile, sync_folder, verify, write_error},
+    precondition::refused,
+};
 use anyhow::{Context, Result};
 use runtime::RuntimeError;
 use runtime_embedded::{EmbeddedLog, RunLock};

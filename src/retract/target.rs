@@ -6,6 +6,7 @@ use super::{
     raw_events::{RAW_TOPICS, StoredEvent, each_event},
     retractions::{Order, Retractions},
 };
+use crate::precondition::refused;
 use anyhow::Result;
 use runtime::{LogReader, RuntimeError};
 use schemas::RawId;
@@ -64,9 +65,4 @@ fn is_retraction(id: RawId, target: RawId, undo: bool) -> RuntimeError {
         &format!("this event {kind} of {target}"),
         &format!("`fastbreak retract {target} --reason TEXT{flag}`"),
     )
-}
-
-/// Returns the error of a precondition that is not met.
-pub(super) fn refused(what: &str, reason: &str, next: &str) -> RuntimeError {
-    RuntimeError::Precondition { what: what.to_owned(), reason: reason.to_owned(), next: next.to_owned() }
 }

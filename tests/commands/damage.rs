@@ -5,7 +5,7 @@
 //! Not here: that a process stops whose files are removed or replaced (`lost_files`), what a run does with an older copy (`restored`),
 //! finding damage (`runtime_embedded::integrity`).
 use crate::{
-    common::{Chance, Fastbreak, has_member, season, text},
+    common::{Chance, Fastbreak, copy_database, has_member, season, text},
     support::{fastbreak, processed, run},
 };
 use rusqlite::Connection;
@@ -40,7 +40,7 @@ static OLDER: LazyLock<(Fastbreak, Fastbreak)> = LazyLock::new(|| {
 });
 fn copy_files(from: &Fastbreak, to: &Fastbreak) {
     for name in ["log.db", "warehouse.db"] {
-        std::fs::copy(from.folder.path().join(name), to.folder.path().join(name)).unwrap();
+        copy_database(name, from.folder.path(), to.folder.path());
     }
 }
 
@@ -55,7 +55,7 @@ fn injure(data: &Fastbreak, chance: &mut Chance) -> String {
         5 => zero(&path, page, 4096 * (1 + chance.below(3))),
         6 => truncate(&path, [0, page, page + chance.below(4096)][chance.below(3) as usize]),
         7 => remove(&path),
-        _ => replace(&path, &OLDER.0.folder.path().join(name)),
+        _ => replace(&path, OLDER.0.folder.path()),
     };
     format!("{done} {name}")
 }
@@ -91,10 +91,7 @@ fn remove(path: &Path) -> String {
 }
 fn replace(path: &Path, older: &Path) -> String {
     let name = path.file_name().unwrap().to_str().unwrap();
-    for suffix in ["", "-wal", "-shm"] {
-        _ = std::fs::remove_file(path.with_file_name(format!("{name}{suffix}")));
-    }
-    std::fs::copy(older, path).unwrap();
+    copy_database(name, older, path.parent().unwrap());
     "replaced by an older copy:".to_owned()
 }
 /// Overwrites a file without replacing it, as a faulty disk would.

@@ -3,22 +3,11 @@
 //! Invariant: files are copied and restored only while no process has them open.
 //! Not here: random histories of copies and crashes (`tests/sink/restored.rs`), damage (`damage`).
 use crate::{
-    common::{Fastbreak, season, text},
+    common::{Fastbreak, copy_database, season, text},
     support::{fastbreak, run},
 };
 use serde_json::Value;
-use std::path::Path;
 
-/// Copies a database and the files next to it; removes those that the copy does not have.
-fn copy(name: &str, from: &Path, to: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
-        let file = format!("{name}{suffix}");
-        _ = std::fs::remove_file(to.join(&file));
-        if from.join(&file).exists() {
-            std::fs::copy(from.join(&file), to.join(&file)).unwrap();
-        }
-    }
-}
 /// Checks that `audit` and `doctor` fail and name the state and what to do.
 fn assert_named(data: &Fastbreak, state: &str, next: &str) {
     let audit = data.run(&["audit"]);
@@ -40,10 +29,10 @@ fn after_a_log_is_restored_the_next_run_writes_what_a_fresh_folder_has() {
     let third = lines.len() / 3;
     let data = Fastbreak::straight(&lines[..third]);
     let backup = tempfile::tempdir().unwrap();
-    copy("log.db", data.folder.path(), backup.path());
+    copy_database("log.db", data.folder.path(), backup.path());
     data.ingest(&lines[third..2 * third]);
     data.catch_up();
-    copy("log.db", backup.path(), data.folder.path());
+    copy_database("log.db", backup.path(), data.folder.path());
     data.ingest(&lines[2 * third..]);
     assert_named(&data, "restored from an older copy", "`fastbreak run` begins a new epoch");
     assert_eq!(quick_doctor(&data), Some(0), "a run mends this");
@@ -61,7 +50,7 @@ fn a_warehouse_that_is_removed_or_restored_is_named_and_written_again() {
     let lines = season();
     let data = Fastbreak::straight(&lines[..lines.len() / 2]);
     let (backup, nothing) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    copy("warehouse.db", data.folder.path(), backup.path());
+    copy_database("warehouse.db", data.folder.path(), backup.path());
     data.ingest(&lines);
     data.catch_up();
     let expected = data.content();
@@ -69,7 +58,7 @@ fn a_warehouse_that_is_removed_or_restored_is_named_and_written_again() {
         (backup.path(), "restored from an older copy", "`fastbreak run` begins a new epoch"),
         (nothing.path(), "there is no warehouse", "`fastbreak run` creates the warehouse"),
     ] {
-        copy("warehouse.db", from, data.folder.path());
+        copy_database("warehouse.db", from, data.folder.path());
         assert_named(&data, state, next);
         data.catch_up();
         assert_eq!(data.content(), expected, "{state}");
@@ -84,18 +73,18 @@ fn an_empty_copy_of_a_log_deletes_no_rows() {
     data.json(&["ingest", text(&empty)]);
     data.catch_up();
     let (backup, full) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    copy("log.db", data.folder.path(), backup.path());
+    copy_database("log.db", data.folder.path(), backup.path());
     data.ingest(&season());
     data.catch_up();
     let expected = data.content();
-    copy("log.db", data.folder.path(), full.path());
-    copy("log.db", backup.path(), data.folder.path());
+    copy_database("log.db", data.folder.path(), full.path());
+    copy_database("log.db", backup.path(), data.folder.path());
     let (code, message) = run(fastbreak(data.folder.path(), &["run", "--until-caught-up"]));
     assert_eq!(code, Some(4), "{message}");
     assert!(message.contains("next: restore the log from a backup"), "{message}");
     assert_named(&data, "the log is empty", "restore the log from a backup");
     assert_eq!(quick_doctor(&data), Some(4));
-    copy("log.db", full.path(), data.folder.path());
+    copy_database("log.db", full.path(), data.folder.path());
     data.catch_up();
     assert_eq!(data.content(), expected);
 }

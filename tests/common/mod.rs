@@ -111,6 +111,17 @@ pub fn has_read_all(processor: &Value) -> bool {
     has_member(processor) && processor["lag_records"] == 0
 }
 
+/// Copies a database and the files next to it from one folder to another; removes those that the first folder does not have.
+pub fn copy_database(name: &str, from: &Path, to: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let file = format!("{name}{suffix}");
+        _ = std::fs::remove_file(to.join(&file));
+        if from.join(&file).exists() {
+            std::fs::copy(from.join(&file), to.join(&file)).expect("copied");
+        }
+    }
+}
+
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path of text")
 }

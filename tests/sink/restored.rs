@@ -5,7 +5,7 @@
 //! Invariant: the expected content is written from the start of a copy of the log, in an epoch that no plan has.
 //! Not here: the decision itself (`sinks::recovery`), the commands after a restore (`tests/commands/restored.rs`).
 use crate::{
-    common::{Chance, Fastbreak},
+    common::{Chance, Fastbreak, copy_database},
     fault_injection::{CommitKind, Fault, append, deliver, part, sink_offsets},
 };
 use fastbreak::warehouse::path_in;
@@ -22,16 +22,6 @@ use sinks::{
 };
 use std::path::Path;
 
-/// Copies a database and the files next to it; removes those that the copy does not have.
-fn copy(name: &str, from: &Path, to: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
-        let file = format!("{name}{suffix}");
-        _ = std::fs::remove_file(to.join(&file));
-        if from.join(&file).exists() {
-            std::fs::copy(from.join(&file), to.join(&file)).unwrap();
-        }
-    }
-}
 fn content(folder: &Path) -> Option<Vec<ContentHash>> {
     let path = path_in(folder);
     let warehouse = path.exists().then(|| Sqlite::open_read_only(&path).unwrap());
@@ -40,7 +30,7 @@ fn content(folder: &Path) -> Option<Vec<ContentHash>> {
 /// Returns the content that a fresh run over the log writes.
 fn expected(data: &Fastbreak) -> Vec<ContentHash> {
     let fresh = Fastbreak::new();
-    copy("log.db", data.folder.path(), fresh.folder.path());
+    copy_database("log.db", data.folder.path(), fresh.folder.path());
     let id = EmbeddedLog::open(fresh.folder.path()).unwrap().id().unwrap();
     drop(Sqlite::open(&path_in(fresh.folder.path())).unwrap());
     let db = Connection::open(path_in(fresh.folder.path())).unwrap();
@@ -135,20 +125,20 @@ impl World {
             }
             7 | 8 => {
                 let (log, warehouse) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-                copy("log.db", &folder, log.path());
-                copy("warehouse.db", &folder, warehouse.path());
+                copy_database("log.db", &folder, log.path());
+                copy_database("warehouse.db", &folder, warehouse.path());
                 self.logs.push(log);
                 self.warehouses.push(warehouse);
             }
             9 if !self.logs.is_empty() => {
                 let log = self.below(self.logs.len());
-                copy("log.db", self.logs[log].path(), &folder);
+                copy_database("log.db", self.logs[log].path(), &folder);
             }
             10 if !self.warehouses.is_empty() => {
                 let warehouse = self.below(self.warehouses.len());
-                copy("warehouse.db", self.warehouses[warehouse].path(), &folder);
+                copy_database("warehouse.db", self.warehouses[warehouse].path(), &folder);
             }
-            11 if self.below(2) == 0 => copy("warehouse.db", Path::new("/nonexistent"), &folder),
+            11 if self.below(2) == 0 => copy_database("warehouse.db", Path::new("/nonexistent"), &folder),
             11 => reset_offsets(&self.data, &mut self.chance),
             _ => self.append(),
         }
@@ -180,19 +170,19 @@ fn a_log_and_a_warehouse_of_two_histories_with_equal_batch_ids_begin_a_new_epoch
     let folder = data.folder.path();
     deliver(&data, None, 10_000, None).unwrap();
     let (first, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    copy("log.db", folder, first.path());
-    copy("warehouse.db", folder, first.path());
+    copy_database("log.db", folder, first.path());
+    copy_database("warehouse.db", folder, first.path());
     let put = |name: &str| {
         append(&data, 1_000_001, |event, player| (event.player, event.name) = (player, name.into()));
         deliver(&data, None, 10_000, None).unwrap();
     };
     put("lost");
-    copy("warehouse.db", folder, other.path());
-    copy("log.db", first.path(), folder);
-    copy("warehouse.db", first.path(), folder);
+    copy_database("warehouse.db", folder, other.path());
+    copy_database("log.db", first.path(), folder);
+    copy_database("warehouse.db", first.path(), folder);
     put("kept");
     // Its newest batch has the id of the newest plan, but was planned by the log that is gone.
-    copy("warehouse.db", other.path(), folder);
+    copy_database("warehouse.db", other.path(), folder);
     assert!(!is_green(&data));
     deliver(&data, None, 10_000, None).unwrap();
     assert_eq!(content(folder), Some(expected(&data)));
@@ -209,11 +199,11 @@ fn a_crash_in_a_rebuild_before_a_log_is_restored_leaves_no_row_of_the_lost_recor
     let begun = Some((CommitKind::Plan, 1, Fault::NotCommitted));
     assert!(deliver(&data, None, 100, begun).is_err());
     let copied = tempfile::tempdir().unwrap();
-    copy("log.db", folder, copied.path());
+    copy_database("log.db", folder, copied.path());
     append(&data, 1_000_001, |event, player| (event.player, event.name) = (player, "lost".into()));
     // The rebuild is not finished when the log is restored.
     assert!(deliver(&data, None, 10_000, Some((CommitKind::Done, 0, Fault::NotCommitted))).is_err());
-    copy("log.db", copied.path(), folder);
+    copy_database("log.db", copied.path(), folder);
     deliver(&data, None, 100, None).unwrap();
     assert_eq!(content(folder), Some(expected(&data)));
     assert!(is_green(&data));

@@ -52,11 +52,9 @@ pub fn team_as_of(
         kind: EvidenceKind::Appearance,
         team: latest.revision.team,
     });
-    let revisions =
-        memberships.values().filter_map(|row| Some((row.team, revision_as_of(&row.history, cutoff)?)));
-    let known_at = revisions.clone().map(|(_, revision)| revision.known_at).max();
-    let listings = revisions
-        .flat_map(|(team, revision)| revision.listings.iter().map(move |listing| of_listing(team, listing)));
+    let revisions = memberships.values().filter_map(|row| revision_as_of(&row.history, cutoff));
+    let known_at = revisions.map(|revision| revision.known_at).max();
+    let listings = listings_as_of(memberships, cutoff).map(|(evidence, _)| evidence);
     TeamAsOf {
         team: listings.chain(appearance).max().map(|evidence| evidence.team),
         known_at: known_at.unwrap_or(Timestamp::DISTANT_PAST),
@@ -65,14 +63,21 @@ pub fn team_as_of(
 
 /// Returns the player's name on the newest listing as of a cutoff; `None` if no list has the player.
 pub fn listed_name(memberships: &BTreeMap<Team, Membership>, cutoff: Cutoff) -> Option<&str> {
-    let revisions =
-        memberships.values().filter_map(|row| Some((row.team, revision_as_of(&row.history, cutoff)?)));
-    let listings =
-        revisions.flat_map(|(team, revision)| revision.listings.iter().map(move |listing| (team, listing)));
-    let newest = listings.max_by_key(|(team, listing)| of_listing(*team, listing));
+    let newest = listings_as_of(memberships, cutoff).max_by_key(|(evidence, _)| *evidence);
     newest.map(|(_, listing)| listing.name.as_str())
 }
 
+/// Returns the listings as of a cutoff, each with the evidence that it is.
+fn listings_as_of<'a>(
+    memberships: &'a BTreeMap<Team, Membership>,
+    cutoff: Cutoff,
+) -> impl Iterator<Item = (Evidence, &'a Listing)> {
+    let of_team = move |row: &'a Membership| (row, revision_as_of(&row.history, cutoff));
+    memberships.values().map(of_team).flat_map(|(row, revision)| {
+        let listings = revision.into_iter().flat_map(|revision| &revision.listings);
+        listings.map(|listing| (of_listing(row.team, listing), listing))
+    })
+}
 fn of_listing(team: Team, listing: &Listing) -> Evidence {
     let kind = match listing.feed.source() {
         Source::Nbacom => EvidenceKind::NbacomListing,

@@ -3,7 +3,7 @@
 //! Invariant: the player has three appearances for Boston; the games of day 0 are Boston at home against Miami at 19:00, and New York at home
 //! against Utah at 21:00.
 //! Not here: the derivation of memberships (`memberships`), histories with trades (the laws of the topology).
-use super::*;
+use super::{tests::candidacy, *};
 use crate::view_test_driver::ViewTestDriver;
 use proptest::prelude::*;
 use schemas::{
@@ -77,14 +77,7 @@ fn new_york() -> DayGame {
     DayGame { game: GameId(22_400_201), home: Team::NYK, away: Team::UTA, tip_off: day(0).at(21, 0) }
 }
 fn entry_on(DayGame { game, home, away, tip_off }: DayGame, is_issued: bool, end: Option<DateEnd>) -> In {
-    let candidacy = Candidacy {
-        known_at: day(-1).at(6, 0),
-        sides: Vec::new(),
-        quoted: true,
-        teams_reported: Vec::new(),
-        home: FormNumbers::default(),
-        away: FormNumbers::default(),
-    };
+    let candidacy = candidacy();
     let (issued, retrospective) = if is_issued { (Some(candidacy), None) } else { (None, Some(candidacy)) };
     let id = CandidateId { player: PLAYER, game, date: day(0), matchup: Matchup::new(home, away).unwrap() };
     let row = SlateEntry {
@@ -261,12 +254,19 @@ proptest! {
         for row in driver.rows().values().filter(|row| row.basis == Basis::Issued) {
             prop_assert!(row.known_at < row.tip_off);
             // Without everything that became known at or after the cutoff, and without the games with later cutoffs.
-            let known = inputs.iter().filter_map(|input| before(input, row.tip_off));
+            let standing = (0..inputs.len()).filter(|index| !is_replaced(&inputs, *index));
+            let known = standing.filter_map(|index| before(&inputs[index], row.tip_off));
             let earlier = driver_with(three_games().into_iter().chain(known));
             let id = PlayerGameDateId { player: PLAYER, game: row.game, date: row.date };
             prop_assert_eq!(earlier.row(&id), Some(&Features { voided: None, ..row.clone() }));
         }
     }
+}
+/// True if a later input replaces the entry of the same candidate.
+fn is_replaced(inputs: &[In], index: usize) -> bool {
+    let entry = |input: &In| if let In::Entry(id, _) = input { Some(*id) } else { None };
+    let id = entry(&inputs[index]);
+    id.is_some() && inputs[index + 1..].iter().any(|later| entry(later) == id)
 }
 /// Returns what was known of an input before an instant.
 fn before(input: &In, instant: Timestamp) -> Option<In> {

@@ -53,7 +53,7 @@ fn played(game: u32, n: i32, team: Team, points: i32, known_at: Timestamp) -> In
 fn on_time(game: u32, n: i32, points: i32) -> In {
     played(game, n, Team::BOS, points, day(n + 1).at(6, 0))
 }
-fn candidacy() -> Candidacy {
+pub fn candidacy() -> Candidacy {
     Candidacy {
         known_at: day(-1).at(6, 0),
         sides: Vec::new(),
