@@ -51,7 +51,7 @@ pub(super) fn find_targets(log: &mut dyn LogReader, ids: &[RawId]) -> Result<Vec
 
 fn unknown(id: RawId) -> RuntimeError {
     refused(
-        &format!("retracting {id}"),
+        format!("retracting {id}"),
         "no raw topic has an event with this id",
         "`fastbreak explain PLAYER DATE` shows the ids of the events that a prediction comes from, and `fastbreak dlq show` those of \
          dead letters",
@@ -61,8 +61,8 @@ fn unknown(id: RawId) -> RuntimeError {
 fn is_retraction(id: RawId, target: RawId, undo: bool) -> RuntimeError {
     let (kind, flag) = if undo { ("undoes the retraction", "") } else { ("is the retraction", " --undo") };
     refused(
-        &format!("retracting {id}"),
-        &format!("this event {kind} of {target}"),
-        &format!("`fastbreak retract {target} --reason TEXT{flag}`"),
+        format!("retracting {id}"),
+        format!("this event {kind} of {target}"),
+        format!("`fastbreak retract {target} --reason TEXT{flag}`"),
     )
 }
