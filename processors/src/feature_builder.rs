@@ -29,7 +29,7 @@ use crate::{
     materialized_view::{Effects, MaterializedView, StateChange},
     member_history::changed_since,
 };
-use date_team::{DateTeam, DecidedTeam, plays};
+use date_team::{DateTeam, DecidedTeam, decision_order, plays};
 use history::{Appearance, History};
 use player_facts::{PlayerFacts, Side};
 use schemas::{
@@ -226,7 +226,8 @@ impl Tables {
         let from = self.entries.range((game, date, Matchup::FIRST)..);
         from.take_while(move |((of, on, _), _)| (*of, *on) == (game, date)).map(|(_, entry)| entry)
     }
-    /// Returns the features of a slate entry on a basis; `None` if the player is not a candidate on that basis.
+    /// Returns the features of a slate entry on a basis; `None` if it has no row on that basis: the player is not a candidate, or another
+    /// team was decided first.
     fn features(&self, entry: &SlateEntry, basis: Basis) -> Option<Features> {
         let facts = self.facts(entry, basis)?;
         let history = &facts.history;
@@ -285,7 +286,7 @@ impl Tables {
         let availability = self.availability.get(&key).map(|row| row.on(basis));
         let (availability, availability_known_at) = availability.unwrap_or_default();
         let own = team_as_of(&self.memberships, history.latest.as_ref(), cutoff);
-        let date_team = self.date_team(entry, own, basis);
+        let date_team = self.date_team(entry, own, basis)?;
         let side = Side::new(entry, candidacy, date_team.team);
         Some(PlayerFacts {
             entry,
@@ -300,25 +301,50 @@ impl Tables {
             date_team,
         })
     }
-    fn date_team(&self, entry: &SlateEntry, own: TeamAsOf, basis: Basis) -> DateTeam {
+    /// Returns the team of the player on the date of an entry; `None` if another team was decided after the cutoff of the entry, but before
+    /// the entry was open: then it has no issued row.
+    fn date_team(&self, entry: &SlateEntry, own: TeamAsOf, basis: Basis) -> Option<DateTeam> {
         if self.entries_on(entry.date).nth(1).is_none() {
-            return DateTeam::new(entry, own, None);
+            return Some(DateTeam::new(entry, own, None));
         }
-        let (predicted, voided_at) = match basis {
-            Basis::Issued => (None, None),
-            Basis::Retrospective => (self.predicted_team(entry), self.others_voided_at(entry)),
+        let order = |entry: &SlateEntry| match basis {
+            Basis::Issued => decision_order(entry),
+            Basis::Retrospective => (entry.tip_off, false, entry.tip_off),
         };
         let mut earlier: Vec<&SlateEntry> = self.entries_on(entry.date).collect();
-        earlier.retain(|other| other.tip_off < entry.tip_off);
-        earlier.sort_by_key(|other| (other.tip_off, other.game));
+        earlier.retain(|other| order(other) < order(entry));
+        earlier.sort_by_key(|other| (order(other), other.game));
         let first = || earlier.into_iter().find_map(|other| self.team_at_cutoff(other, basis));
-        let date_team = DateTeam::new(entry, own, predicted.or_else(first));
-        DateTeam { known_at: voided_at.into_iter().fold(date_team.known_at, Timestamp::max), ..date_team }
+        match basis {
+            Basis::Issued => {
+                let decided = first();
+                let is_too_late = |decided: DecidedTeam| {
+                    decided.known_at >= entry.tip_off && own.team != Some(decided.team)
+                };
+                (!decided.is_some_and(is_too_late)).then(|| DateTeam::new(entry, own, decided))
+            }
+            Basis::Retrospective => {
+                let date_team = DateTeam::new(entry, own, self.predicted_team(entry).or_else(first));
+                let voided_at = self.others_voided_at(entry, date_team.team);
+                let known_at = voided_at.into_iter().fold(date_team.known_at, Timestamp::max);
+                Some(DateTeam { known_at, ..date_team })
+            }
+        }
     }
-    /// Returns the time since which all void entries of other games on the date of an entry are void; `None` if there are none.
-    fn others_voided_at(&self, entry: &SlateEntry) -> Option<Timestamp> {
+    /// Returns the time since which all void entries of other games are void that, if they were not void, might decide for another team than
+    /// `team` on the date of an entry; `None` if there are none.
+    fn others_voided_at(&self, entry: &SlateEntry, team: Option<Team>) -> Option<Timestamp> {
         let others = self.entries_on(entry.date).filter(|other| other.game != entry.game);
-        others.filter_map(|other| other.end).map(|end| end.at).max()
+        let might_decide = |other: &&SlateEntry| {
+            [Basis::Issued, Basis::Retrospective].into_iter().any(|basis| {
+                let cutoff = Cutoff::at_tip_off(other.tip_off, basis);
+                let history = History::before(&self.seasons, other, cutoff);
+                let at_cutoff = team_as_of(&self.memberships, history.latest.as_ref(), cutoff).team;
+                at_cutoff != team && plays(other, at_cutoff)
+            })
+        };
+        let void = others.filter(|other| other.end.is_some()).filter(might_decide);
+        void.filter_map(|other| other.end).map(|end| end.at).max()
     }
     /// Returns the team of the player at the cutoff of an entry, if it plays in the game and the player is a candidate.
     fn team_at_cutoff(&self, entry: &SlateEntry, basis: Basis) -> Option<DecidedTeam> {

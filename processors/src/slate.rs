@@ -123,6 +123,11 @@ impl MaterializedView for Slate {
             return None;
         }
         let differs = retrospective != issued;
+        let opened_at = [game_date.home, game_date.away]
+            .map(|team| tables.forms.get(&((game, date), team)).map(|form| form.opened_at))
+            .into_iter()
+            .flatten()
+            .fold(Timestamp::DISTANT_PAST, Timestamp::max);
         Some(SlateEntry {
             player,
             game,
@@ -131,6 +136,7 @@ impl MaterializedView for Slate {
             date,
             tip_off: game_date.tip_off,
             tip_estimated: game_date.tip_estimated,
+            opened_at,
             issued,
             retrospective: retrospective.filter(|_| differs),
             end: game_date.end,

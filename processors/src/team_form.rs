@@ -1,18 +1,17 @@
 //! The team form view, keyed by team: the form of a team before each date of its open games.
 //!
-//! A date of a game is open if the game was played on it, if its tip-off is at or before the horizon, or if it is one of the next two after
-//! the horizon. The
-//! horizon is the latest instant at which any fact about the team became known. So new facts open games, not a clock. A schedule for the
-//! entire season does not produce forms for all its games at once, and a game whose result is missing does not block later games.
+//! A date of a game is open if the game was played on it, or if a fact about the team became known at or after the tip-off of the date two
+//! before it (`openings`).
 //!
 //! A date that no longer stands, because the game was called off, moved or retracted or has another opponent, has a form only if it stood at
 //! its cutoff; then its issued form stays. The final of the cup is in no average and in no number of rest days.
 //!
 //! Invariant: a form uses only games that had ended, and rosters that had been fetched, before the tip-off of its game, and only games of
 //! the same season.
-//! Not here: the formulas of the averages (`numbers`), who is on a roster (`memberships`), the numbers of single players
-//! (`feature_builder`).
+//! Not here: the formulas of the averages (`numbers`), when a date became open (`openings`), who is on a roster (`memberships`), the numbers
+//! of single players (`feature_builder`).
 mod numbers;
+mod openings;
 #[cfg(test)]
 mod tests;
 
@@ -21,15 +20,16 @@ use crate::{
     materialized_view::{Effects, MaterializedView, StateChange},
     member_history::{changed_since, revision_as_of},
 };
+use openings::{DateKey, Facts, Openings};
 use schemas::{
-    EasternDate, GameId, Matchup, PlayerId, Season, Team, TeamFormId, TeamGameId, TeamMemberId, Timestamp,
+    GameId, Matchup, PlayerId, Season, Team, TeamFormId, TeamGameId, TeamMemberId, Timestamp,
     features::Basis,
     fixture::GameDate,
     game::{TeamGame, TeamGameRevision},
     membership::{MembershipHistory, TeamMember},
     team_form::{Form, RecentPlayer, RosteredPlayer, TeamForm},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// An input of the team form view.
 #[derive(Clone, Debug)]
@@ -38,21 +38,15 @@ pub enum In {
     Member(TeamMemberId, Option<TeamMember>),
 }
 
-/// One date of one game with one pair of teams.
-type DateKey = (GameId, Matchup, EasternDate);
-
 /// The games and members of one team.
 #[derive(Debug, Default)]
 pub struct Tables {
     team: Option<Team>,
     seasons: BTreeMap<Season, BTreeMap<(GameId, Matchup), TeamGame>>,
-    /// The dates that may have a form, in order of tip-off.
-    by_tip_off: BTreeSet<(Timestamp, DateKey)>,
+    /// The dates that may have a form.
+    openings: Openings,
     /// The players whom any roster ever listed.
     members: BTreeMap<PlayerId, TeamMember>,
-    /// When the newest fact about each game and each member became known, with the number of games and members that have this time. The
-    /// greatest is the horizon.
-    last_known: BTreeMap<Timestamp, u32>,
 }
 
 /// A condition that selects the dates whose form an input may change.
@@ -62,9 +56,6 @@ struct AffectedDates {
     /// Selects only games of this season; `None` selects games of all seasons.
     season: Option<Season>,
 }
-
-/// The first of all dates, as the start of a range of dates with equal tip-off.
-const FIRST_DATE: DateKey = (GameId(0), Matchup::FIRST, EasternDate::MIN);
 
 /// The team form view.
 pub struct TeamForms;
@@ -94,25 +85,14 @@ impl MaterializedView for TeamForms {
     ) -> StateChange {
         let Some(team) = self.key(&input) else { return StateChange::Unchanged };
         tables.team = Some(team);
-        let before = tables.horizon();
-        let mut dates: Vec<DateKey> = tables.next_two(before).collect();
-        if let In::TeamGame(id, row) = &input {
-            let rows = tables.game(id.game, id.matchup).into_iter().chain(row);
-            dates.extend(rows.flat_map(|row| row.dates.iter().map(|date| (id.game, id.matchup, date.date))));
-        }
+        let mut dates: Vec<DateKey> = Vec::new();
         let affected = match input {
-            In::TeamGame(id, row) => tables.put_game(id.game, id.matchup, row),
-            In::Member(id, row) => tables.put_member(id.player, row),
+            In::TeamGame(id, row) => tables.put_game(id.game, id.matchup, row, &mut dates),
+            In::Member(id, row) => tables.put_member(id.player, row, &mut dates),
         };
         if let Some(affected) = affected {
             dates.extend(tables.affected_dates(&affected));
         }
-        // A change of the horizon opens or closes the games between the old and the new horizon, and the two games after each of these two
-        // horizons.
-        let after = tables.horizon();
-        dates.extend(tables.between(before.min(after), before.max(after)));
-        dates.extend(tables.next_two(before));
-        dates.extend(tables.next_two(after));
         for (game, matchup, date) in dates {
             (effects.invalidate)(TeamFormId { matchup, game, date, team });
         }
@@ -125,17 +105,15 @@ impl MaterializedView for TeamForms {
     fn restore(&self, _tables: &mut Tables, (): ()) {}
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(TeamFormId)) {
         let Some(team) = tables.team else { return };
-        for (_, (game, matchup, date)) in &tables.by_tip_off {
-            emit(TeamFormId { matchup: *matchup, game: *game, date: *date, team });
+        for (game, matchup, date) in tables.openings.dates() {
+            emit(TeamFormId { matchup, game, date, team });
         }
     }
     fn derive(&self, tables: &Tables, output_key: &TeamFormId) -> Option<TeamForm> {
         let TeamFormId { matchup, game, date, team } = output_key;
         let row = tables.game(*game, *matchup)?;
         let game_date = row.dates.iter().find(|game_date| game_date.date == *date)?;
-        if !tables.is_open(row, game_date) {
-            return None;
-        }
+        let opened_at = tables.opened_at(row, game_date)?;
         let form_on = |basis| tables.form(row, game_date, Cutoff::at_tip_off(game_date.tip_off, basis));
         let issued = form_on(Basis::Issued);
         let retrospective = form_on(Basis::Retrospective);
@@ -149,6 +127,7 @@ impl MaterializedView for TeamForms {
             date: *date,
             team: *team,
             opponent: if *team == first { second } else { first },
+            opened_at,
             issued,
             retrospective: retrospective.filter(|_| differs),
         })
@@ -159,8 +138,14 @@ impl Tables {
     fn game(&self, game: GameId, matchup: Matchup) -> Option<&TeamGame> {
         self.seasons.get(&game.season())?.get(&(game, matchup))
     }
-    /// Replaces a game's row and returns the dates whose forms may change as a result.
-    fn put_game(&mut self, game: GameId, matchup: Matchup, row: Option<TeamGame>) -> Option<AffectedDates> {
+    /// Replaces a game's row. Adds the dates that may have become open, and returns those whose forms may change in addition.
+    fn put_game(
+        &mut self,
+        game: GameId,
+        matchup: Matchup,
+        row: Option<TeamGame>,
+        opened: &mut Vec<DateKey>,
+    ) -> Option<AffectedDates> {
         let season = game.season();
         let games = self.seasons.entry(season).or_default();
         let old = match row.clone() {
@@ -170,70 +155,45 @@ impl Tables {
         if games.is_empty() {
             self.seasons.remove(&season);
         }
-        for date in old.iter().flat_map(|row| &row.dates) {
-            self.by_tip_off.remove(&(date.tip_off, (game, matchup, date.date)));
-        }
-        for date in row.iter().flat_map(|row| &row.dates).filter(|date| date.has_rows()) {
-            self.by_tip_off.insert((date.tip_off, (game, matchup, date.date)));
-        }
-        let last_known = |row: &Option<TeamGame>| {
-            row.as_ref().and_then(|row| row.revisions.last()).map(|last| last.known_at)
-        };
-        self.replace_last_known(last_known(&old), last_known(&row));
+        let facts = |row: &Option<TeamGame>| row.as_ref().map(Facts::of_game).unwrap_or_default();
+        opened.extend(self.openings.replace(&facts(&old), &facts(&row)));
         let rows = old.iter().chain(&row);
+        opened.extend(rows.clone().flat_map(|row| row.dates.iter().map(|date| (game, matchup, date.date))));
         let revisions =
             rows.flat_map(|row| row.revisions.iter().chain(row.revisions_in_retrospect.iter().flatten()));
         let since = revisions.map(|revision| revision.tip_off).min()?;
         Some(AffectedDates { since, season: Some(season) })
     }
-    /// Replaces the row of a member and returns the dates whose forms may change as a result.
-    fn put_member(&mut self, player: PlayerId, row: Option<TeamMember>) -> Option<AffectedDates> {
+    /// Replaces the row of a member. Adds the dates that may have become open, and returns those whose forms may change in addition.
+    fn put_member(
+        &mut self,
+        player: PlayerId,
+        row: Option<TeamMember>,
+        opened: &mut Vec<DateKey>,
+    ) -> Option<AffectedDates> {
         let old = match row.clone() {
             Some(row) => self.members.insert(player, row),
             None => self.members.remove(&player),
         };
+        let facts = |row: &Option<TeamMember>| row.as_ref().map(Facts::of_member).unwrap_or_default();
+        opened.extend(self.openings.replace(&facts(&old), &facts(&row)));
         let history = |row: &Option<TeamMember>| row.as_ref().map(|row| row.history.clone());
-        let (old, new) = (history(&old), history(&row));
-        let last_known = |history: &Option<MembershipHistory>| {
-            history.as_ref().and_then(|history| history.revisions.last()).map(|last| last.known_at)
-        };
-        self.replace_last_known(last_known(&old), last_known(&new));
-        changed_since(old.as_ref(), new.as_ref()).map(|since| AffectedDates { since, season: None })
-    }
-    fn replace_last_known(&mut self, old: Option<Timestamp>, new: Option<Timestamp>) {
-        if let Some(old) = old {
-            let count = self.last_known.entry(old).or_insert(1);
-            *count -= 1;
-            if *count == 0 {
-                self.last_known.remove(&old);
-            }
-        }
-        if let Some(new) = new {
-            *self.last_known.entry(new).or_insert(0) += 1;
-        }
+        let since = changed_since(history(&old).as_ref(), history(&row).as_ref());
+        since.map(|since| AffectedDates { since, season: None })
     }
     fn affected_dates(&self, affected: &AffectedDates) -> Vec<DateKey> {
         let AffectedDates { since, season } = *affected;
-        let later = self.by_tip_off.range((since, FIRST_DATE)..).map(|(_, date)| *date);
+        let later = self.openings.dates_since(since);
         later.filter(|(game, ..)| season.is_none_or(|season| game.season() == season)).collect()
     }
-    /// Returns the latest instant at which a fact about the team became known.
-    fn horizon(&self) -> Timestamp {
-        self.last_known.keys().next_back().copied().unwrap_or(Timestamp::DISTANT_PAST)
-    }
-    fn next_two(&self, horizon: Timestamp) -> impl Iterator<Item = DateKey> {
-        self.by_tip_off.range((Timestamp(horizon.0 + 1), FIRST_DATE)..).take(2).map(|(_, date)| *date)
-    }
-    /// Returns the dates with a tip-off from `first` to `last`, including both.
-    fn between(&self, first: Timestamp, last: Timestamp) -> impl Iterator<Item = DateKey> {
-        self.by_tip_off.range((first, FIRST_DATE)..(Timestamp(last.0 + 1), FIRST_DATE)).map(|(_, date)| *date)
-    }
-    fn is_open(&self, row: &TeamGame, date: &GameDate) -> bool {
-        let horizon = self.horizon();
-        let newest = row.revisions.last();
-        let was_played = newest.is_some_and(|newest| newest.date == date.date && is_played(newest));
-        let is_next = || self.next_two(horizon).any(|next| next == (row.game, row.matchup, date.date));
-        date.has_rows() && (was_played || date.tip_off <= horizon || is_next())
+    /// Returns when a date became open; `None` if it is not open.
+    fn opened_at(&self, row: &TeamGame, date: &GameDate) -> Option<Timestamp> {
+        let was_played = |revision: &&TeamGameRevision| revision.date == date.date && is_played(revision);
+        let is_played_now = row.revisions.last().filter(was_played).is_some();
+        let played_at = row.revisions.iter().find(was_played).filter(|_| is_played_now);
+        let played_at = played_at.map(|revision| revision.known_at);
+        let opened_at = self.openings.opened_at(date.tip_off, (row.game, row.matchup, date.date));
+        opened_at.into_iter().chain(played_at).min().filter(|_| date.has_rows())
     }
     /// Derives the form before a game on a date; `None` on a basis on which the date does not stand.
     fn form(&self, row: &TeamGame, date: &GameDate, cutoff: Cutoff) -> Option<Form> {

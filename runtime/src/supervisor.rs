@@ -44,8 +44,7 @@ impl Supervisor {
     /// Starts all processors, and a custom task for each further subscription.
     ///
     /// # Errors
-    /// When another process holds the run lock, or a member cannot be created. Threads that were started before the error continue until
-    /// `run_context` is stopped or the process ends.
+    /// When another process holds the run lock, or a member cannot be created. The threads that were started before the error have ended.
     pub fn start(
         mut log: Box<dyn LogBackend>,
         nodes: Vec<Box<dyn ProcessorNode>>,
@@ -57,12 +56,16 @@ impl Supervisor {
         log.run_maintenance(&run_context.board)?;
         let mut supervisor = Supervisor { log, run_context, subscriptions: Vec::new(), threads: Vec::new() };
         let subscriptions = Subscription::from_nodes(&nodes);
-        for (mut node, subscription) in nodes.into_iter().zip(subscriptions) {
+        let node_tasks = nodes.into_iter().zip(subscriptions).map(|(mut node, subscription)| {
             let task = move |mut member: Box<dyn GroupMember>| task::run(node.as_mut(), member.as_mut());
-            supervisor.spawn(subscription, limits, Box::new(task))?;
-        }
-        for (subscription, task) in custom_tasks {
-            supervisor.spawn(subscription, limits, task)?;
+            (subscription, Box::new(task) as CustomTask)
+        });
+        for (subscription, task) in node_tasks.chain(custom_tasks) {
+            if let Err(error) = supervisor.spawn(subscription, limits, task) {
+                // The error of the start is the cause; a thread that it interrupts has no other one.
+                _ = supervisor.join();
+                return Err(error);
+            }
         }
         Ok(supervisor)
     }

@@ -103,8 +103,8 @@ events! {
     Market = "market" [1, 2] with [("Market.date", "0"), ("Market.matchup", FIRST_MATCHUP), ("Market.issued_absent_since", "null"), ("Market.retrospective_absent_since", "null")];
     Availability = "availability" [1, 2] with [("Availability.date", "0"), ("Availability.matchup", FIRST_MATCHUP), ("Availability.issued_absent_since", "null"), ("Availability.retrospective_absent_since", "null")];
     QuotedPlayers = "quoted-players" [1, 2, 3] with [("QuotedPlayers.date", "0"), ("QuotedPlayer.is_quoted", "true"), ("TeamReported.has_reported", "true"), ("QuotedPlayers.teams_reported_issued", "[]"), ("QuotedPlayers.teams_reported_retrospective", "[]")];
-    TeamForm = "team-form" [1, 2, 3] with [("TeamForm.date", "0")];
-    SlateEntry = "slate-entry" [1, 2, 3, 4] with [("SideEvidence.is_rostered", "false"), ("Candidacy.teams_reported", "[]"), ("SlateEntry.end", "null")];
+    TeamForm = "team-form" [1, 2, 3, 4] with [("TeamForm.date", "0"), ("TeamForm.opened_at", "0")];
+    SlateEntry = "slate-entry" [1, 2, 3, 4, 5] with [("SideEvidence.is_rostered", "false"), ("Candidacy.teams_reported", "[]"), ("SlateEntry.opened_at", "0"), ("SlateEntry.end", "null")];
     Features = "features" [1, 2, 3] with [("Features.voided", "null")];
     Prediction = "prediction" [1, 2, 3] with [("Prediction.voided", "null")];
     LedgerEntry = "ledger-entry" [1];

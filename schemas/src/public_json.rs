@@ -249,10 +249,10 @@ objects! {
     RecentPlayer { player, last_game }
     RosteredPlayer { player, born }
     Form { known_at, numbers, recent, roster }
-    TeamForm { game, date, team, opponent, issued, retrospective }
+    TeamForm { game, date, team, opponent, opened_at, issued, retrospective }
     SideEvidence { team, last_game, is_rostered, born }
     Candidacy { known_at, sides, quoted, home, away, teams_reported }
-    SlateEntry { player, game, home, away, date, tip_off, tip_estimated, issued, retrospective, end }
+    SlateEntry { player, game, home, away, date, tip_off, tip_estimated, opened_at, issued, retrospective, end }
     Comparable { game, points, tier, rest_days, is_home, streak }
     Features {
         player, game, name, home, away, team, date, tip_off, basis, known_at, eligibility, appearances, vector as Vector,

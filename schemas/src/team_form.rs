@@ -72,6 +72,9 @@ pub struct TeamForm {
     pub date: EasternDate,
     pub team: Team,
     pub opponent: Team,
+    /// When the date became open (team form view), so that this row was derived.
+    #[serde(default)]
+    pub opened_at: Timestamp,
     pub issued: Option<Form>,
     pub retrospective: Option<Form>,
 }
@@ -118,6 +121,9 @@ pub struct SlateEntry {
     pub date: EasternDate,
     pub tip_off: Timestamp,
     pub tip_estimated: bool,
+    /// When the forms of both teams were open, so that this row was derived. It may be later than the tip-off.
+    #[serde(default)]
+    pub opened_at: Timestamp,
     pub issued: Option<Candidacy>,
     /// `None` if it equals `issued`, or if the date of the game no longer stands.
     pub retrospective: Option<Candidacy>,

@@ -1,7 +1,9 @@
 //! The one team for which a player is predicted on an Eastern date on which several games have the player as a candidate.
 //!
 //! The first cutoff at which the player belongs to a team of the game decides for the date: a trade that becomes known later on this date
-//! does not move the player. In retrospect, a row also follows an issued prediction of the date.
+//! does not move the player. A game whose entry became open only after its cutoff (because facts about its teams were missing) decides
+//! when it became open, because other games may have been predicted before. In retrospect, the order is that of the cutoffs, but a row
+//! also follows an issued prediction of the date.
 //!
 //! Invariant: a team that was decided by another game is known since this decision at the earliest.
 //! Not here: the team as of one cutoff (`side`), the selection of the other games (`feature_builder`).
@@ -41,4 +43,12 @@ impl DateTeam {
 /// True if a team is known and plays in the game of an entry.
 pub fn plays(entry: &SlateEntry, team: Option<Team>) -> bool {
     team.is_some_and(|team| team == entry.home || team == entry.away)
+}
+
+/// Returns the key by which the games of a date are ordered: the first one decides for the team on the issued basis. An entry that was open
+/// at its cutoff decides at the cutoff; another one when it became open, after the entries that decide at that instant, because they do not
+/// know the fact that opened it.
+pub fn decision_order(entry: &SlateEntry) -> (Timestamp, bool, Timestamp) {
+    let was_open = entry.opened_at < entry.tip_off;
+    (entry.tip_off.max(entry.opened_at), !was_open, entry.tip_off)
 }

@@ -75,6 +75,7 @@ fn entry(n: i32, sides: &[SideEvidence]) -> In {
             date: day(n),
             tip_off: day(n).at(19, 30),
             tip_estimated: false,
+            opened_at: Timestamp::DISTANT_PAST,
             issued: Some(candidacy),
             retrospective: None,
             end: None,

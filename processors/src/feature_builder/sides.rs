@@ -76,7 +76,15 @@ fn boston() -> DayGame {
 fn new_york() -> DayGame {
     DayGame { game: GameId(22_400_201), home: Team::NYK, away: Team::UTA, tip_off: day(0).at(21, 0) }
 }
-fn entry_on(DayGame { game, home, away, tip_off }: DayGame, is_issued: bool, end: Option<DateEnd>) -> In {
+fn entry_on(game: DayGame, is_issued: bool, end: Option<DateEnd>) -> In {
+    entry_opened_at(Timestamp::DISTANT_PAST, game, is_issued, end)
+}
+fn entry_opened_at(
+    opened_at: Timestamp,
+    DayGame { game, home, away, tip_off }: DayGame,
+    is_issued: bool,
+    end: Option<DateEnd>,
+) -> In {
     let candidacy = candidacy();
     let (issued, retrospective) = if is_issued { (Some(candidacy), None) } else { (None, Some(candidacy)) };
     let id = CandidateId { player: PLAYER, game, date: day(0), matchup: Matchup::new(home, away).unwrap() };
@@ -88,6 +96,7 @@ fn entry_on(DayGame { game, home, away, tip_off }: DayGame, is_issued: bool, end
         date: day(0),
         tip_off,
         tip_estimated: false,
+        opened_at,
         issued,
         retrospective,
         end,
@@ -217,6 +226,38 @@ fn a_retrospective_row_follows_an_issued_prediction_of_the_date() {
     assert_eq!(team_and_status(&driver, new_york()), NEW_YORK);
     assert_eq!(team_and_status(&driver, boston()), OTHER_TEAM);
 }
+#[test]
+fn a_game_that_became_open_after_another_was_predicted_does_not_decide_for_it() {
+    let trade = || listed(Team::NYK, &[day(0).at(20, 0)]);
+    let opened = |hour| entry_opened_at(day(0).at(hour, 30), boston(), true, None);
+    let with = |entry_of_boston: In| {
+        driver_with(three_games().into_iter().chain([entry(new_york()), trade(), entry_of_boston]))
+    };
+    let open_before = with(opened(20));
+    assert_eq!(team_and_status(&open_before, boston()), BOSTON);
+    assert_eq!(team_and_status(&open_before, new_york()), OTHER_TEAM);
+    let open_afterwards = with(opened(21));
+    assert_eq!(team_and_status(&open_afterwards, new_york()), NEW_YORK);
+    assert_eq!(team_and_status(&open_afterwards, boston()), OTHER_TEAM);
+    assert_eq!(
+        row(&open_afterwards, boston()).basis,
+        Basis::Retrospective,
+        "the trade was after its tip-off"
+    );
+}
+#[test]
+fn a_void_game_that_would_not_have_decided_does_not_delay_when_a_row_is_known() {
+    let end = DateEnd { at: day(0).at(22, 30), reason: VoidReason::CalledOff, teams: None };
+    let listing = listed(Team::NYK, &[day(-1).at(20, 0)]);
+    let inputs = three_games().into_iter().chain([
+        entry_on(new_york(), false, None),
+        listing,
+        entry_on(boston(), true, Some(end)),
+    ]);
+    let driver = driver_with(inputs);
+    assert_eq!(team_and_status(&driver, new_york()), NEW_YORK);
+    assert_eq!(row(&driver, new_york()).known_at, day(-1).at(20, 0));
+}
 
 fn input() -> impl Strategy<Value = In> {
     let team = || prop::sample::select(vec![Team::BOS, Team::NYK, Team::UTA]);
@@ -226,8 +267,10 @@ fn input() -> impl Strategy<Value = In> {
     let membership = (team(), feed, prop::collection::btree_set(instant(), 0..4))
         .prop_map(|(team, feed, instants)| member(team, feed, &instants.into_iter().collect::<Vec<_>>()));
     let end_hour = prop::option::weighted(0.3, 18i8..24);
-    let game =
-        (0usize..3, any::<bool>(), 18i8..22, end_hour).prop_map(|(index, is_issued, hour, end_hour)| {
+    let opened =
+        prop_oneof![2 => Just(Timestamp::DISTANT_PAST), 1 => (17i8..24).prop_map(|hour| day(0).at(hour, 0))];
+    let game = (0usize..3, any::<bool>(), 18i8..22, end_hour, opened).prop_map(
+        |(index, is_issued, hour, end_hour, opened_at)| {
             let teams = [(Team::BOS, Team::MIA), (Team::NYK, Team::LAL), (Team::UTA, Team::DEN)][index];
             let (game, tip_off) = (GameId(22_400_200 + index as u32), day(0).at(hour, 0));
             let end = end_hour.filter(|end| is_issued && *end >= hour).map(|end| DateEnd {
@@ -235,8 +278,10 @@ fn input() -> impl Strategy<Value = In> {
                 reason: VoidReason::CalledOff,
                 teams: None,
             });
-            entry_on(DayGame { game, home: teams.0, away: teams.1, tip_off }, is_issued, end)
-        });
+            let game = DayGame { game, home: teams.0, away: teams.1, tip_off };
+            entry_opened_at(opened_at, game, is_issued, end)
+        },
+    );
     prop_oneof![1 => appearance, 2 => membership, 2 => game]
 }
 proptest! {
@@ -244,6 +289,7 @@ proptest! {
     #[test]
     fn nobody_is_predicted_for_two_teams_on_one_date_and_later_facts_change_no_issued_row(
         inputs in prop::collection::vec(input(), 0..12),
+        hour in 17i8..24,
     ) {
         // The driver compares the rows with a batch, and the tables with restored ones.
         let driver = driver_with(three_games().into_iter().chain(inputs.iter().cloned()));
@@ -251,14 +297,26 @@ proptest! {
         let predicted = stand.filter(|row| row.eligibility == Eligibility::Eligible);
         let teams: BTreeSet<Option<Team>> = predicted.map(|row| row.team).collect();
         prop_assert!(teams.len() < 2, "{teams:?}");
-        for row in driver.rows().values().filter(|row| row.basis == Basis::Issued) {
+        let issued = |driver: &ViewTestDriver<_>| {
+            let rows = driver.rows().values().filter(|row: &&Features| row.basis == Basis::Issued);
+            rows.cloned().collect::<Vec<Features>>()
+        };
+        for row in issued(&driver) {
             prop_assert!(row.known_at < row.tip_off);
-            // Without everything that became known at or after the cutoff, and without the games with later cutoffs.
-            let standing = (0..inputs.len()).filter(|index| !is_replaced(&inputs, *index));
-            let known = standing.filter_map(|index| before(&inputs[index], row.tip_off));
-            let earlier = driver_with(three_games().into_iter().chain(known));
+        }
+        // What is issued at an instant stands, whatever becomes known, or opens, at it or later.
+        let standing = (0..inputs.len()).filter(|index| !is_replaced(&inputs, *index));
+        let instant = day(0).at(hour, 0);
+        let known = standing.filter_map(|index| before(&inputs[index], instant));
+        let earlier = driver_with(three_games().into_iter().chain(known));
+        for row in issued(&earlier).into_iter().filter(|row| row.tip_off <= instant) {
             let id = PlayerGameDateId { player: PLAYER, game: row.game, date: row.date };
-            prop_assert_eq!(earlier.row(&id), Some(&Features { voided: None, ..row.clone() }));
+            let now = driver.row(&id).map(|row| Features { voided: None, ..row.clone() });
+            // A row without a prediction may get one in retrospect.
+            let is_predicted = row.eligibility == Eligibility::Eligible;
+            if is_predicted || now.as_ref().is_none_or(|now| now.basis == Basis::Issued) {
+                prop_assert_eq!(now, Some(Features { voided: None, ..row }));
+            }
         }
     }
 }
@@ -275,7 +333,7 @@ fn before(input: &In, instant: Timestamp) -> Option<In> {
         In::Membership(_, Some(row)) => row.history.revisions.retain(|revision| revision.known_at < instant),
         In::Entry(_, Some(row)) => {
             row.end = row.end.filter(|end| end.at < instant);
-            return (row.tip_off <= instant).then_some(input);
+            return (row.opened_at < instant).then_some(input);
         }
         _ => {}
     }

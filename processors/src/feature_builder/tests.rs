@@ -73,6 +73,7 @@ fn entry() -> In {
         date: day(0),
         tip_off: day(0).at(19, 30),
         tip_estimated: false,
+        opened_at: Timestamp::DISTANT_PAST,
         issued: Some(candidacy()),
         retrospective: None,
         end: None,

@@ -42,6 +42,7 @@ fn form(team: Team) -> In {
         game: GAME,
         date: date(),
         opponent: if team == Team::BOS { Team::NYK } else { Team::BOS },
+        opened_at: Timestamp::DISTANT_PAST,
         issued: Some(content(date().at(9, 0))),
         retrospective: Some(content(date().at(22, 0))),
     };

@@ -6,12 +6,13 @@ use super::*;
 use crate::view_test_driver::{ViewTestDriver, ended_date, scheduled_date};
 use proptest::prelude::*;
 use schemas::{
-    PlayingTime,
+    EasternDate, PlayingTime,
     fixture::VoidReason,
     game::{Score, TeamTotals},
     membership::{Listing, MembershipRevision},
     raw::Feed,
 };
+use std::collections::BTreeSet;
 
 const TEAM: Team = Team::BOS;
 
@@ -142,7 +143,7 @@ fn a_season_schedule_opens_the_first_two_games_and_each_box_score_the_next() {
     let mut driver = driver_with((0..8).map(planned));
     assert_eq!(open_games(&driver), [0, 1]);
     driver.put(played(0, 240));
-    assert_eq!(open_games(&driver), [0, 1, 2], "the box score must move the horizon to the next morning");
+    assert_eq!(open_games(&driver), [0, 1, 2], "the box score became known on the next morning");
     driver.put(played(1, 240));
     assert_eq!(open_games(&driver), [0, 1, 2, 3]);
 }
