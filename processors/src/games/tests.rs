@@ -11,6 +11,7 @@ mod dates;
 mod fetches;
 mod laws;
 mod retractions;
+mod sources;
 
 use super::*;
 use crate::{
