@@ -188,10 +188,10 @@ fn every_layout_of_a_game_has_its_date_its_teams_the_minutes_and_who_did_not_pla
         let seconds = if feed.source() == schemas::raw::Source::Espn { 2040 } else { 2052 };
         assert_eq!(played.playing_time, PlayingTime(seconds), "{feed}");
         assert_eq!(away.members[0].stats, None, "{feed}");
-        // A source with nba.com's ids states whom nba.com knows; any other asks for its names.
+        // The names of a source that lacks nba.com's ids are looked up.
         assert_eq!(home.game.is_some(), home.members[0].player.nba.is_some(), "{feed}");
-        let asks = names(&loaded).iter().any(|names| names.scope.is_some());
-        assert_eq!(asks, home.game.is_none(), "{feed}");
+        let is_lookup = names(&loaded).iter().any(|names| names.scope.is_some());
+        assert_eq!(is_lookup, home.game.is_none(), "{feed}");
     }
 }
 #[test]

@@ -285,11 +285,11 @@ fn observed(feed: Feed, truth: &[Truth], hour: i8) -> Vec<Input> {
     });
     lists.collect()
 }
-/// Returns the answers to all name lookups.
-fn answers(truth: &[Truth]) -> Vec<Input> {
+/// Returns the results of all name lookups.
+fn lookup_results(truth: &[Truth]) -> Vec<Input> {
     let scope = Scope::Matchup(matchup());
     let of = |source: Source, team: Team| {
-        let answer = |line: &Truth| NameMatch {
+        let matched = |line: &Truth| NameMatch {
             name: line.name(),
             revisions: vec![NameRevision {
                 known_at: Timestamp::DISTANT_PAST,
@@ -300,7 +300,7 @@ fn answers(truth: &[Truth]) -> Vec<Input> {
             }],
             revisions_in_retrospect: None,
         };
-        let mut matches: Vec<NameMatch> = truth.iter().map(answer).collect();
+        let mut matches: Vec<NameMatch> = truth.iter().map(matched).collect();
         matches.sort_by(|a, b| a.name.cmp(&b.name));
         let row = Names { scope: scope.to_string(), team, source, date: day(0), matches };
         Input::Names(Names::id(scope, team, source, day(0)), Some(row))
@@ -322,13 +322,13 @@ proptest! {
         truth in game_of_truth(),
         reports in prop::collection::vec((select(PRECEDENCE.to_vec()), 7i8..23), 1..9),
         fixture_at in 0usize..20,
-        answers_at in 0usize..20,
+        lookups_at in 0usize..20,
     ) {
         let mut inputs: Vec<Input> =
             reports.iter().flat_map(|(feed, hour)| observed(*feed, &truth, *hour)).collect();
         inputs.insert(fixture_at.min(inputs.len()), fixture(GAME, day(0), false, day(-14).at(12, 0)));
-        let at = answers_at.min(inputs.len());
-        inputs.splice(at..at, answers(&truth));
+        let at = lookups_at.min(inputs.len());
+        inputs.splice(at..at, lookup_results(&truth));
         let driver = driver_with(inputs);
 
         let feeds: Vec<Feed> = PRECEDENCE.into_iter().filter(|feed| reports.iter().any(|(other, _)| other == feed)).collect();
