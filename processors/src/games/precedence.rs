@@ -1,7 +1,7 @@
 //! The order of precedence of the feeds with box scores, and what a line of one feed adds to that of another.
 //!
 //! A player's line is that of the first feed in this order that lists the player. Two of its fields may come from a later feed: minutes to
-//! the second in place of whole minutes that differ by less than a minute, and a plus-minus that the first feed does not state.
+//! the second instead of whole minutes that differ by less than a minute, and a plus-minus that the first feed does not state.
 //!
 //! Invariant: a line never takes away what an earlier line states, so whole minutes never replace minutes to the second.
 //! Not here: which lists belong to a game (`facts`).
