@@ -4,8 +4,8 @@
 //! team games and player games from the fixtures of the pair of teams, box scores and name matches. A box score counts as
 //! parked until its fixture and the players of all its names are known, and the game is over; parked records are saved, not rejected.
 //!
-//! A player's statistics come from the first of these feeds that lists the player: nba.com's game log, balldontlie's stats, balldontlie's
-//! box scores. Each revision records which feed was used.
+//! A player's statistics come from the first feed in an order of precedence that lists the player (`precedence`). Each revision records
+//! which feed was used.
 //!
 //! Invariant: the content of a row at an instant uses only observations fetched at or before it and retractions made at or before it, so a
 //! later observation adds revisions and changes no earlier one, except in retrospect, where a retracted observation was never made. The
@@ -18,6 +18,7 @@ mod box_list;
 mod facts;
 mod game_facts;
 mod parked;
+mod precedence;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use box_list::ListId;
 use box_list::{BoxKey, id_of, lines};
 pub use facts::{Retained, Tables};
 use game_facts::GameFacts;
+pub use precedence::PRECEDENCE;
 use schemas::{
     GameId, Matchup, MatchupGameId, NamesId, PlayerId, PlayerMatchupGameId, Scope, TeamGameId,
     fixture::GameFixtures,
@@ -256,6 +258,10 @@ fn merge_final(
         }
     }
     for game in games {
+        // A live list waits for a final one of any feed.
+        for live in tables.live_lists_of(game, id.team) {
+            (effects.invalidate)(OutputKey::List(matchup, live));
+        }
         match &affected {
             Affected::Members(keys) if !Tables::has_several_dates(&tables.lists_of(game, id.team)) => {
                 emit_members(tables, game, &id, keys, effects.invalidate);

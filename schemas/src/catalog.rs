@@ -81,25 +81,25 @@ macro_rules! events {
 /// The matchup of rows of former topics, which lack their matchup.
 const FIRST_MATCHUP: &str = r#"{"first": "ATL", "second": "BOS"}"#;
 events! {
-    RawEvent = "raw-event" [1, 2] with [("RawEvent.retraction", "null")];
+    RawEvent = "raw-event" [1, 2, 3] with [("RawEvent.retraction", "null")];
     DeadLetter = "dead-letter" [1];
     GameObservation = "game-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null")];
-    BoxScoreObservation = "box-score-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("BoxScoreObservation.is_final", "true")];
+    BoxScoreObservation = "box-score-observation" [1, 2, 3] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("BoxScoreObservation.is_final", "true")];
     FinalBoxScoreObservation = "final-box-score-observation" [1];
     OddsObservation = "odds-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("OddsObservation.incomplete_books", "[]"), ("Quote.complete", "true")];
     OddsEventObservation = "odds-event-observation" [1];
     InjuryObservation = "injury-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("InjuryObservation.incomplete_teams", "[]"), ("InjuryObservation.not_submitted", "[]")];
-    RosterObservation = "roster-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null")];
-    NamesObservation = "names-observation" [1, 2, 3] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("NamesObservation.feed", "null"), ("NamesObservation.of_league", "false"), ("NamesObservation.suffix_matters", "[]")];
+    RosterObservation = "roster-observation" [1, 2, 3] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null")];
+    NamesObservation = "names-observation" [1, 2, 3, 4] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("NamesObservation.feed", "null"), ("NamesObservation.of_league", "false"), ("NamesObservation.suffix_matters", "[]")];
     LinkObservation = "link-observation" [1, 2, 3] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("LinkObservation.is_nobody", "false"), ("LinkObservation.only_team", "null"), ("LinkObservation.only_source", "null"), ("LinkObservation.only_from", "null")];
     Names = "names" [1, 2, 3] with [("NameMatch.revisions_in_retrospect", "null"), ("NameRevision.operator_link", "null")];
-    Membership = "membership" [1];
-    TeamMember = "team-member" [1];
+    Membership = "membership" [1, 2];
+    TeamMember = "team-member" [1, 2];
     GameFixtures = "game-fixtures" [1, 2] with [("GameFixtures.scheduled_dates", "null")];
     OddsEvent = "odds-event" [1];
     Game = "game" [1, 2, 3] with [("Game.dates", "[]")];
     TeamGame = "team-game" [1, 2, 3] with [("TeamGame.revisions_in_retrospect", "null"), ("TeamGame.matchup", FIRST_MATCHUP), ("TeamGame.dates", "[]")];
-    PlayerGame = "player-game" [1, 2, 3] with [("PlayerGame.revisions_in_retrospect", "null"), ("PlayerGame.matchup", FIRST_MATCHUP)];
+    PlayerGame = "player-game" [1, 2, 3, 4] with [("PlayerGame.revisions_in_retrospect", "null"), ("PlayerGame.matchup", FIRST_MATCHUP)];
     Market = "market" [1, 2] with [("Market.date", "0"), ("Market.matchup", FIRST_MATCHUP), ("Market.issued_absent_since", "null"), ("Market.retrospective_absent_since", "null")];
     Availability = "availability" [1, 2] with [("Availability.date", "0"), ("Availability.matchup", FIRST_MATCHUP), ("Availability.issued_absent_since", "null"), ("Availability.retrospective_absent_since", "null")];
     QuotedPlayers = "quoted-players" [1, 2, 3] with [("QuotedPlayers.date", "0"), ("QuotedPlayer.is_quoted", "true"), ("TeamReported.has_reported", "true"), ("QuotedPlayers.teams_reported_issued", "[]"), ("QuotedPlayers.teams_reported_retrospective", "[]")];

@@ -49,9 +49,14 @@ pub enum Feed {
     EspnRoster,
     OddsapiEventOdds,
     OperatorIdentityLinks,
+    NbacomBoxscore,
+    NbacomGamebook,
+    EspnBoxscore,
+    EspnSummary,
+    BalldontlieLiveBoxScores,
 }
 impl Feed {
-    pub const ALL: [Feed; 9] = [
+    pub const ALL: [Feed; 14] = [
         Feed::NbacomSchedule,
         Feed::NbacomLeaguegamelog,
         Feed::NbacomPlayerList,
@@ -61,6 +66,11 @@ impl Feed {
         Feed::EspnRoster,
         Feed::OddsapiEventOdds,
         Feed::OperatorIdentityLinks,
+        Feed::NbacomBoxscore,
+        Feed::NbacomGamebook,
+        Feed::EspnBoxscore,
+        Feed::EspnSummary,
+        Feed::BalldontlieLiveBoxScores,
     ];
     /// Returns the source and the feed name under which scrapers publish this feed.
     pub const fn names(self) -> (Source, &'static str) {
@@ -74,6 +84,11 @@ impl Feed {
             Feed::EspnRoster => (Source::Espn, "roster"),
             Feed::OddsapiEventOdds => (Source::Oddsapi, "event-odds"),
             Feed::OperatorIdentityLinks => (Source::Operator, "identity-links"),
+            Feed::NbacomBoxscore => (Source::Nbacom, "boxscore"),
+            Feed::NbacomGamebook => (Source::Nbacom, "gamebook"),
+            Feed::EspnBoxscore => (Source::Espn, "boxscore"),
+            Feed::EspnSummary => (Source::Espn, "summary"),
+            Feed::BalldontlieLiveBoxScores => (Source::Balldontlie, "live-box-scores"),
         }
     }
     /// Returns the feed with these names; `None` for an unknown pair.

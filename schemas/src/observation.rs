@@ -101,7 +101,7 @@ pub struct GameObservation {
     pub provenance: Provenance,
 }
 
-/// States that nbacom's game log has a final box score of a game on a date, in one fetch.
+/// States that nba.com has a final box score of a game on a date, in one fetch of its game log or box score.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct FinalBoxScoreObservation {

@@ -109,7 +109,12 @@ pub(crate) fn split(feed: Feed, payload: &str) -> Option<[String; 2]> {
         | Feed::NbacomInjuryReport
         | Feed::BalldontlieBoxScores
         | Feed::EspnRoster
-        | Feed::OperatorIdentityLinks => return None,
+        | Feed::OperatorIdentityLinks
+        | Feed::NbacomBoxscore
+        | Feed::NbacomGamebook
+        | Feed::EspnBoxscore
+        | Feed::EspnSummary
+        | Feed::BalldontlieLiveBoxScores => return None,
     };
     let mut first: Value = serde_json::from_str(payload).ok()?;
     let rows = first.pointer_mut(list)?.as_array_mut()?;

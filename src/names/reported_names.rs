@@ -76,7 +76,9 @@ impl ReportedNames {
 
     fn add(&mut self, event: &RawEvent) {
         match event.feed {
-            Feed::NbacomLeaguegamelog | Feed::NbacomPlayerList => self.add_players(event),
+            Feed::NbacomLeaguegamelog | Feed::NbacomBoxscore | Feed::NbacomPlayerList => {
+                self.add_players(event)
+            }
             Feed::OperatorIdentityLinks => self.add_links(event),
             _ => {}
         }

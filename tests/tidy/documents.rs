@@ -3,11 +3,20 @@
 //! Invariant: a table between two markers equals the list in the code; no file contains a path of the machine on which it was written.
 //! Not here: the words that documents use (`vocabulary`).
 use crate::files::{assert_none, files, root, shown};
+use processors::games::PRECEDENCE;
+use schemas::raw::Feed;
 
 const LARGEST_PAGE: usize = 5120;
 /// Pages that consist of tables: their length is not limited.
-const REFERENCE: [&str; 6] =
-    ["configuration.md", "features.md", "glossary.md", "operations.md", "systems.md", "topics.md"];
+const REFERENCE: [&str; 7] = [
+    "configuration.md",
+    "features.md",
+    "feeds.md",
+    "glossary.md",
+    "operations.md",
+    "systems.md",
+    "topics.md",
+];
 
 /// Returns the text of a page in three parts: up to the comment at which a table begins, the table, and from the comment at which it ends.
 fn parts(page: &str, name: &str) -> [String; 3] {
@@ -62,6 +71,24 @@ fn the_page_on_features_lists_exactly_the_features() {
     let listed: Vec<String> = table("docs/features.md", "features").iter().map(number_and_name).collect();
     let features = schemas::features::FEATURES.iter().enumerate();
     let there: Vec<String> = features.map(|(index, name)| format!("| {index} | `{name}` |")).collect();
+    assert_eq!(listed, there);
+}
+
+#[test]
+fn the_page_on_feeds_has_one_row_for_each_feed_with_its_precedence() {
+    let precedence = |feed: &Feed| PRECEDENCE.iter().position(|candidate| candidate == feed);
+    let cells = |row: &String| -> (String, String) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        (cells[1].to_owned(), cells[5].to_owned())
+    };
+    let expected = |feed: Feed| {
+        let rank = precedence(&feed).map_or_else(|| "–".to_owned(), |index| (index + 1).to_string());
+        (format!("`{feed}`"), rank)
+    };
+    let mut listed: Vec<_> = table("docs/feeds.md", "feeds").iter().map(cells).collect();
+    let mut there: Vec<_> = Feed::ALL.into_iter().map(expected).collect();
+    listed.sort();
+    there.sort();
     assert_eq!(listed, there);
 }
 

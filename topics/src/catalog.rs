@@ -115,7 +115,14 @@ topics! {
 /// Returns the raw topic of a feed. The match is exhaustive, so a feed without a topic does not compile.
 pub const fn raw_topic(feed: Feed) -> &'static Topic<RawEvent> {
     match feed {
-        Feed::NbacomLeaguegamelog | Feed::BalldontlieStats | Feed::BalldontlieBoxScores => &RAW_BOX_SCORES,
+        Feed::NbacomLeaguegamelog
+        | Feed::NbacomBoxscore
+        | Feed::NbacomGamebook
+        | Feed::BalldontlieStats
+        | Feed::BalldontlieBoxScores
+        | Feed::BalldontlieLiveBoxScores
+        | Feed::EspnSummary
+        | Feed::EspnBoxscore => &RAW_BOX_SCORES,
         Feed::NbacomSchedule => &RAW_SCHEDULES,
         Feed::OddsapiEventOdds => &RAW_ODDS,
         Feed::NbacomPlayerList

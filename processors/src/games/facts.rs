@@ -8,8 +8,9 @@
 //! Invariant: every function with an argument `as_of` uses only the observations that this argument selects.
 //! Not here: which output keys an input invalidates (`games`), the rows (`rows`).
 use super::{
-    box_list::{BoxKey, BoxLine, BoxList, ListId, LiveList},
+    box_list::{BoxKey, BoxLine, BoxList, GameRef, ListId, LiveList},
     game_facts::GameFacts,
+    precedence::rank,
 };
 use crate::{
     history::{AsOf, ListHistory, Listed, ObservationRecord},
@@ -23,9 +24,6 @@ use schemas::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The feeds with box scores, in order of precedence, highest first.
-const PRECEDENCE: [Feed; 3] = [Feed::NbacomLeaguegamelog, Feed::BalldontlieStats, Feed::BalldontlieBoxScores];
 
 /// A record of the changelog.
 #[derive(Debug, Serialize, Deserialize)]
@@ -148,16 +146,35 @@ impl Tables {
             }),
         }
     }
+    /// Returns the lists of one side that may belong to a game at some instant, in order of precedence.
+    fn stored_lists_of(&self, game: GameId, team: Team) -> Vec<(ListId, &BoxList)> {
+        let refs = self.dates_of(game).flat_map(|date| [Some(game), None].map(|id| GameRef { id, date }));
+        let of_game = |game: GameRef| {
+            let first = ListId { game, feed: Feed::ALL[0], team: Team::ALL[0] };
+            self.lists.range(first..).take_while(move |(id, _)| id.game == game)
+        };
+        let of_side = refs.flat_map(of_game).filter(|(id, _)| id.team == team);
+        let mut stored: Vec<_> = of_side.map(|(id, list)| (*id, list)).collect();
+        // The sort is stable, so the lists of one feed stay in the order of their dates.
+        stored.sort_by_key(|(id, _)| rank(id.feed));
+        stored
+    }
     /// Returns the final lists of one side that may belong to a game at some instant, in order of precedence.
     pub fn lists_of(&self, game: GameId, team: Team) -> Vec<FinalList<'_>> {
-        let ids = PRECEDENCE.into_iter().flat_map(|feed| {
-            let by_id = move |date| [Some(game), None].map(|id| (id, date));
-            let refs = self.dates_of(game).flat_map(by_id);
-            refs.map(move |(id, date)| ListId { game: super::box_list::GameRef { id, date }, feed, team })
-        });
-        let stored = ids.filter_map(|id| self.lists.get_key_value(&id));
+        let stored = self.stored_lists_of(game, team).into_iter();
         let stored = stored.filter(|(_, list)| !list.history.is_empty());
-        stored.map(|(id, list)| (*id, &list.history)).collect()
+        stored.map(|(id, list)| (id, &list.history)).collect()
+    }
+    /// Returns the lists of one side that have a live observation and may belong to a game.
+    pub fn live_lists_of(&self, game: GameId, team: Team) -> Vec<ListId> {
+        let stored = self.stored_lists_of(game, team).into_iter();
+        stored.filter(|(_, list)| list.live.is_some()).map(|(id, _)| id).collect()
+    }
+    /// True if the final box score of any feed lists a player of this team for the game and the day of a list.
+    pub fn has_final_list(&self, list: &ListId) -> bool {
+        let is_final =
+            |(id, stored): &(ListId, &BoxList)| id.game.date == list.game.date && stored.is_final();
+        self.games_of(list).into_iter().any(|game| self.stored_lists_of(game, list.team).iter().any(is_final))
     }
     /// True if the lists of one side are of several dates. Then it depends on all their members which of them belong to the game.
     pub fn has_several_dates(lists: &[FinalList<'_>]) -> bool {

@@ -1,6 +1,7 @@
 //! Box lists that are parked: stored, but without effect until a fixture, the end of the game, or the player of a name is known.
 //!
-//! Invariant: a retracted observation is not parked. Of a list of a game that is not over, one record is parked: the newest.
+//! Invariant: a retracted observation is not parked. Of a list of a game that is not over, one record is parked: the newest, until any feed
+//! has the final box score of the team.
 //! Not here: how the engine counts parked records (crate `runtime`).
 use super::{
     box_list::{BoxList, ListId},
@@ -14,7 +15,7 @@ use schemas::Matchup;
 pub fn parked(tables: &Tables, matchup: Matchup, id: &ListId) -> (u32, Vec<ParkedItem>) {
     let Some(list) = tables.list(id) else { return (0, Vec::new()) };
     let what = format!("box score {id}");
-    if list.is_live() {
+    if list.is_live() && !tables.has_final_list(id) {
         let what = format!("{what}: the game is not over");
         return (1, vec![ParkedItem { key: format!("final box score {id}"), what }]);
     }

@@ -7,6 +7,7 @@ use super::{
     box_list::{BoxKey, BoxLine},
     facts::{FinalList, Tables, order_of},
     game_facts::GameFacts,
+    precedence::add_details,
 };
 use crate::history::{AsOf, Listed, revise};
 use schemas::{
@@ -16,7 +17,7 @@ use schemas::{
     observation::{BoxScoreStats, Fixture, GameStatus},
     raw::Feed,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 /// One side of a game, with its final lists in order of precedence.
 struct Side<'a> {
@@ -91,7 +92,7 @@ fn side_of_player(tables: &Tables, game: GameId, team: Team, player: PlayerId) -
 impl Side<'_> {
     /// Returns the statistics of all players, as of an instant.
     fn stats_at(&self, fixture: &Fixture, as_of: AsOf) -> BTreeMap<PlayerId, BoxScoreStats> {
-        let mut stats_by_player = BTreeMap::new();
+        let mut stats_by_player: BTreeMap<PlayerId, Option<BoxScoreStats>> = BTreeMap::new();
         for (id, list) in self.tables.lists_at(self.game, fixture, &self.lists, as_of) {
             let mut in_list: BTreeMap<PlayerId, Listed<'_, BoxLine>> = BTreeMap::new();
             for (key, listed) in list.members(as_of) {
@@ -101,29 +102,45 @@ impl Side<'_> {
                     *newest = listed;
                 }
             }
-            // The lists are in order of precedence, so statistics from an earlier list are not replaced.
+            // The lists are in order of precedence.
             for (player, listed) in in_list {
-                stats_by_player.entry(player).or_insert(listed.value.stats);
+                match stats_by_player.entry(player) {
+                    Entry::Vacant(entry) => _ = entry.insert(listed.value.stats),
+                    Entry::Occupied(entry) => add(entry.into_mut(), listed.value.stats.as_ref()),
+                }
             }
         }
         stats_by_player.into_iter().filter_map(|(player, stats)| Some((player, stats?))).collect()
     }
-    /// Returns a player's line as of an instant, in the list with the highest precedence among those that contain the player.
+    /// Returns a player's line as of an instant: that of the list with the highest precedence among those that contain the player, with the
+    /// details of the others.
     fn listing_at(&self, fixture: &Fixture, player: PlayerId, as_of: AsOf) -> Option<Listing<'_>> {
         let lists = self.tables.lists_at(self.game, fixture, &self.lists, as_of);
-        lists.into_iter().find_map(|(id, list)| {
+        let mut listings = lists.into_iter().filter_map(|(id, list)| {
             let index = self.lists.iter().position(|(stored, _)| *stored == id)?;
             let listed = self.tables.line_at((id, list), &self.keys[index], player, as_of)?;
-            Some(Listing { feed: id.feed, raw: listed.first_raw, line: listed.value })
-        })
+            Some((id.feed, listed))
+        });
+        let (feed, first) = listings.next()?;
+        let mut stats = first.value.stats;
+        listings.for_each(|(_, other)| add(&mut stats, other.value.stats.as_ref()));
+        Some(Listing { feed, raw: first.first_raw, name: &first.value.name, stats })
     }
 }
 
-/// A player's line in a box list, with the feed and the raw event that first reported it.
+/// Adds the details of a line with lower precedence, unless one of the two lists the player as not having played.
+fn add(stats: &mut Option<BoxScoreStats>, other: Option<&BoxScoreStats>) {
+    if let (Some(stats), Some(other)) = (stats, other) {
+        add_details(stats, other);
+    }
+}
+
+/// A player's line in the box score of a team, with the feed and the raw event that first reported it.
 struct Listing<'a> {
     feed: Feed,
     raw: RawId,
-    line: &'a BoxLine,
+    name: &'a str,
+    stats: Option<BoxScoreStats>,
 }
 
 /// Derives the row of a player in a game.
@@ -244,13 +261,13 @@ fn player_revision(
         known_at,
         raw: listing.map_or(RawId::default(), |listing| listing.raw),
         feed: listing.map_or(Feed::NbacomLeaguegamelog, |listing| listing.feed),
-        name: listing.map_or_else(String::new, |listing| listing.line.name.to_string()),
+        name: listing.map_or_else(String::new, |listing| listing.name.to_owned()),
         team,
         opponent: if fixture.home == team { fixture.away } else { fixture.home },
         is_home: fixture.home == team,
         date: fixture.date,
         tip_off: fixture.tip_off,
-        stats: listing.and_then(|listing| listing.line.stats),
+        stats: listing.and_then(|listing| listing.stats),
     }
 }
 

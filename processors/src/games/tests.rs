@@ -4,6 +4,7 @@
 //! - `fetches`: several fetches of one list; live lists.
 //! - `retractions`: retracted fixtures and box scores.
 //! - `laws`: random histories.
+//! - `sources`: one game as every feed with box scores reports it.
 //!
 //! Invariant: all games are of one matchup.
 //! Not here: how the engine runs the view (crate `runtime`).
@@ -11,6 +12,7 @@ mod dates;
 mod fetches;
 mod laws;
 mod retractions;
+mod sources;
 
 use super::*;
 use crate::{

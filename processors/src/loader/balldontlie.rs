@@ -1,23 +1,20 @@
-//! balldontlie: the common part of the loaders for its two box-score feeds.
+//! balldontlie: the common part of the loaders for its box-score feeds.
 //!
 //! Invariant: a player listed without minutes, or with zero minutes and all counts zero, did not play. Only the status of a game states
 //! whether it is over. The date of a game is its local day, which is the Eastern day of every game, because no game starts within three
 //! hours before midnight; so it is not ambiguous.
 //! Not here: balldontlie's own player ids, which are not used: its players are resolved by name lookup.
 use super::{
-    box_scores::{BoxScores, COLUMNS, box_score_stats},
+    box_scores::{COLUMNS, box_score_stats},
     cell::Cell,
     dates,
     json::Object,
-    lists::MatchupLookups,
-    loaded::Loaded,
     minutes::playing_time,
     player_name::full_name,
 };
 use schemas::{
     observation::{BoxMember, PlayerRef},
-    raw::RawEvent,
-    team::{Matchup, Team},
+    team::Team,
     units::PlayingTime,
 };
 use serde::Deserialize;
@@ -169,17 +166,6 @@ pub fn team_of_id(cell: &Cell, field: &str) -> Result<Option<Team>, String> {
     let index = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
     let team = index.and_then(|index| BY_ID.get(index)).copied();
     team.map(Some).ok_or_else(|| cell.type_error(field, "the id of an NBA team, from 1 to 30"))
-}
-
-/// Publishes the box scores and, for each pair of teams and day, a lookup of the listed names among the players of both teams.
-pub fn publish(raw: &RawEvent, box_scores: BoxScores, has_all_rows: bool, loaded: &mut Loaded) {
-    let mut lookups = MatchupLookups::default();
-    for (list, names) in box_scores.publish(raw, has_all_rows, loaded) {
-        if let Some(matchup) = Matchup::new(list.team, list.opponent) {
-            lookups.add(matchup, list.date, names.into_iter());
-        }
-    }
-    loaded.observations.extend(lookups.observations(raw));
 }
 
 #[cfg(test)]

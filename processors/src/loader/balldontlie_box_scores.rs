@@ -1,9 +1,9 @@
-//! balldontlie/box-scores: ended and live games, each with the players of both teams.
+//! balldontlie/box-scores and balldontlie/live-box-scores: ended and live games, each with the players of both teams.
 //!
 //! Invariant: each player counts as one row; a game that cannot be decoded counts as one bad row. Each team of a game has a list of its own.
 //! Not here: games that have not started, which are out of scope; scores and periods of live games.
 use super::{
-    balldontlie::{Progress, Row, progress, publish},
+    balldontlie::{Progress, Row, progress},
     box_scores::{BoxScores, ListKey},
     cell::Cell,
     dates,
@@ -80,7 +80,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
             }
         }
     }
-    publish(raw, box_scores, true, &mut loaded);
+    box_scores.publish_with_lookups(raw, true, &mut loaded);
     Ok(loaded)
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: the lists of a page are incomplete if there is a page before or after it, whether pages have cursors or numbers.
 //! Not here: joining pages; each page is a separate fetch.
 use super::{
-    balldontlie::{Progress, Row, progress, publish, team_of_id},
+    balldontlie::{Progress, Row, progress, team_of_id},
     box_scores::{BoxScores, ListKey},
     cell::Cell,
     dates,
@@ -84,7 +84,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
             box_scores.add(list, member);
         }
     }
-    publish(raw, box_scores, has_all_rows, &mut loaded);
+    box_scores.publish_with_lookups(raw, has_all_rows, &mut loaded);
     Ok(loaded)
 }
 

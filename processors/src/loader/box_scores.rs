@@ -6,11 +6,11 @@
 use super::{
     cell::Cell,
     incomplete::{IncompleteLists, ListName},
-    lists::{by_player, deduplicate},
+    lists::{MatchupLookups, NamesDay, by_player, deduplicate, known_names, players_of_league},
     loaded::{Loaded, Observation, is_complete, provenance},
 };
 use schemas::{
-    ids::GameId,
+    ids::{GameId, PlayerId},
     observation::{BoxMember, BoxScoreObservation, BoxScoreStats, FinalBoxScoreObservation, PlayerRef},
     raw::RawEvent,
     team::{Matchup, Team},
@@ -102,7 +102,7 @@ impl BoxScores {
     }
     /// Publishes one observation per list, and one per game with nbacom's id that is over. `has_all_rows` is false if the payload is only a
     /// part of a longer response. Returns the names in each published list.
-    pub fn publish(
+    fn publish(
         self,
         raw: &RawEvent,
         has_all_rows: bool,
@@ -139,6 +139,34 @@ impl BoxScores {
             Observation::FinalBoxScore(FinalBoxScoreObservation { game, date, provenance: provenance(raw) })
         }));
         published
+    }
+
+    /// Publishes the box scores of a source that has nba.com's ids of games and players, and the names by which nba.com knows each team's
+    /// players.
+    pub fn publish_with_known_names(self, raw: &RawEvent, loaded: &mut Loaded) {
+        let mut names_by_team: BTreeMap<(Team, EasternDate), (GameId, Vec<PlayerRef>)> = BTreeMap::new();
+        for (list, names) in self.publish(raw, true, loaded) {
+            let Some(game) = list.game else { continue };
+            names_by_team.entry((list.team, list.date)).or_insert((game, Vec::new())).1.extend(names);
+        }
+        let players: Vec<PlayerId> =
+            names_by_team.values().flat_map(|(_, names)| names).filter_map(|player| player.nba).collect();
+        for ((team, date), (game, names)) in names_by_team {
+            // The season comes from the game id, not from the date, because the finals of 2019-20 were played in October 2020.
+            loaded.observations.push(known_names(raw, team, NamesDay { date, season: game.season() }, names));
+        }
+        loaded.observations.extend(players_of_league(raw, players));
+    }
+    /// Publishes the box scores of a source that has names only and, for each pair of teams and day, a lookup of the listed names among the
+    /// players of both teams.
+    pub fn publish_with_lookups(self, raw: &RawEvent, has_all_rows: bool, loaded: &mut Loaded) {
+        let mut lookups = MatchupLookups::default();
+        for (list, names) in self.publish(raw, has_all_rows, loaded) {
+            if let Some(matchup) = Matchup::new(list.team, list.opponent) {
+                lookups.add(matchup, list.date, names.into_iter());
+            }
+        }
+        loaded.observations.extend(lookups.observations(raw));
     }
 }
 

@@ -93,7 +93,7 @@ fn utc_day(timestamp: Timestamp) -> EasternDate {
 }
 
 /// True if the year is from 1900 to 2199, which covers all games and birthdays.
-fn is_in_range(date: &EasternDate) -> bool {
+pub fn is_in_range(date: &EasternDate) -> bool {
     (-25_567..84_006).contains(&date.0)
 }
 

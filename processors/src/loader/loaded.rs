@@ -88,6 +88,12 @@ impl Loaded {
         }
     }
 
+    /// Counts rows that are not facts of the season.
+    pub(super) fn count_out_of_scope(&mut self, rows: usize) {
+        self.rows += rows as u64;
+        self.rows_out_of_scope += rows as u64;
+    }
+
     pub(super) fn add_bad_row(&mut self, row: &RawValue, reason: String) {
         self.rows += 1;
         self.bad_rows.push(BadRow { reason, value: row.get().to_owned() });

@@ -23,6 +23,16 @@ pub fn playing_time(cell: &Cell, field: &str) -> Result<Option<PlayingTime>, Str
     }
 }
 
+/// Parses a team's playing time, the sum of its players, in whole seconds; `None` if it is not legible.
+pub fn team_seconds(cell: &Cell) -> Option<i64> {
+    let seconds = match cell {
+        Cell::Integer(minutes) => *minutes as f64 * 60.0,
+        Cell::Text(text) => parse_seconds(text.trim())?,
+        _ => return None,
+    };
+    (0.0..=MAX_SECONDS * 10.0).contains(&seconds).then_some(seconds as i64)
+}
+
 fn parse_seconds(text: &str) -> Option<f64> {
     if let Some(clock) = text.strip_prefix("PT") {
         let (minutes, rest) = clock.split_once('M')?;

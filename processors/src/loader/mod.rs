@@ -13,13 +13,19 @@ mod balldontlie_stats;
 mod box_scores;
 mod cell;
 mod dates;
+mod espn_box_score;
+mod espn_boxscore;
 mod espn_roster;
+mod espn_summary;
 mod fetch_time;
 mod incomplete;
 mod json;
 mod lists;
 mod loaded;
 mod minutes;
+mod nbacom_boxscore;
+mod nbacom_boxscore_tables;
+mod nbacom_gamebook;
 mod nbacom_injury_report;
 mod nbacom_leaguegamelog;
 mod nbacom_player_list;
@@ -31,8 +37,10 @@ mod player_name;
 mod prices;
 mod quotes;
 mod report_time;
+mod request_day;
 mod request_time;
 mod result_set;
+mod single_game;
 
 use schemas::raw::{Feed, FetchOutcome, RawEvent};
 
@@ -57,8 +65,12 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
         Feed::NbacomPlayerList => nbacom_player_list::load,
         Feed::NbacomInjuryReport => nbacom_injury_report::load,
         Feed::BalldontlieStats => balldontlie_stats::load,
-        Feed::BalldontlieBoxScores => balldontlie_box_scores::load,
+        Feed::NbacomBoxscore => nbacom_boxscore::load,
+        Feed::NbacomGamebook => nbacom_gamebook::load,
+        Feed::BalldontlieBoxScores | Feed::BalldontlieLiveBoxScores => balldontlie_box_scores::load,
         Feed::EspnRoster => espn_roster::load,
+        Feed::EspnBoxscore => espn_boxscore::load,
+        Feed::EspnSummary => espn_summary::load,
         Feed::OddsapiEventOdds => oddsapi_event_odds::load,
         Feed::OperatorIdentityLinks => operator_identity_links::load,
     };

@@ -9,20 +9,16 @@ use super::{
     cell::Cell,
     dates,
     incomplete::ListName,
-    lists::{NamesDay, known_names, players_of_league},
     loaded::{Loaded, Reject},
     minutes::playing_time,
     other_teams::is_other_team,
     result_set::ResultSet,
 };
 use schemas::{
-    ids::{GameId, PlayerId},
     observation::{BoxMember, PlayerRef},
     raw::RawEvent,
     team::Team,
-    units::EasternDate,
 };
-use std::collections::BTreeMap;
 
 const COUNTS: [&str; COLUMNS] = [
     "FGM",
@@ -83,18 +79,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
             box_scores.add(list, member);
         }
     }
-    let mut names_by_team: BTreeMap<(Team, EasternDate), (GameId, Vec<PlayerRef>)> = BTreeMap::new();
-    for (list, names) in box_scores.publish(raw, true, &mut loaded) {
-        let Some(game) = list.game else { continue };
-        names_by_team.entry((list.team, list.date)).or_insert((game, Vec::new())).1.extend(names);
-    }
-    let players: Vec<PlayerId> =
-        names_by_team.values().flat_map(|(_, names)| names).filter_map(|player| player.nba).collect();
-    for ((team, date), (game, names)) in names_by_team {
-        // The season comes from the game id, not from the date, because the finals of 2019-20 were played in October 2020.
-        loaded.observations.push(known_names(raw, team, NamesDay { date, season: game.season() }, names));
-    }
-    loaded.observations.extend(players_of_league(raw, players));
+    box_scores.publish_with_known_names(raw, &mut loaded);
     Ok(loaded)
 }
 

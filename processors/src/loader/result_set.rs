@@ -24,12 +24,14 @@ struct Response<'a> {
 
 #[derive(Deserialize)]
 struct Set<'a> {
+    #[serde(borrow, default)]
+    name: Cell<'a>,
     headers: Vec<String>,
     #[serde(borrow, rename = "rowSet")]
     rows: Vec<&'a RawValue>,
 }
 
-/// The first table of a response, reduced to `N` of its columns.
+/// A table of a response, reduced to `N` of its columns.
 pub struct ResultSet<'a, const N: usize> {
     pub parameters: Option<&'a RawValue>,
     pub rows: Vec<&'a RawValue>,
@@ -45,7 +47,28 @@ impl<'a, const N: usize> ResultSet<'a, N> {
             .result_sets
             .first()
             .ok_or_else(|| Reject::bad_payload("resultSets: found an empty list, expected a table"))?;
-        let set: Set = parse_payload(first.get())?;
+        ResultSet::select(parse_payload(first.get())?, response.parameters, columns, optional)
+    }
+
+    /// Parses a response and finds the table with this name and its columns.
+    pub fn named(payload: &'a str, name: &str, columns: &[&str; N]) -> Result<Self, Reject> {
+        let response: Response = parse_payload(payload)?;
+        for set in response.result_sets {
+            let set: Set = parse_payload(set.get())?;
+            if matches!(&set.name, Cell::Text(found) if found == name) {
+                return ResultSet::select(set, response.parameters, columns, &[]);
+            }
+        }
+        let reason = format!("resultSets: found no {name}, expected a table with this name");
+        Err(Reject::bad_payload(reason))
+    }
+
+    fn select(
+        set: Set<'a>,
+        parameters: Option<&'a RawValue>,
+        columns: &[&str; N],
+        optional: &[&str],
+    ) -> Result<Self, Reject> {
         let mut selected = vec![None; set.headers.len()];
         for (column, name) in columns.iter().enumerate() {
             match set.headers.iter().position(|header| header == name) {
@@ -57,7 +80,7 @@ impl<'a, const N: usize> ResultSet<'a, N> {
                 }
             }
         }
-        Ok(ResultSet { parameters: response.parameters, rows: set.rows, selected })
+        Ok(ResultSet { parameters, rows: set.rows, selected })
     }
 
     /// Parses the selected cells of a row, in the order of the selected columns.

@@ -2,7 +2,10 @@
 //!
 //! Invariant: the broken payloads are valid payloads with random changes, or random text.
 //! Not here: the content of valid payloads (`quirks`), the completeness of lists (`lists`).
-use crate::payloads::{members, payload_for, raw};
+use crate::{
+    payloads::{members, payload_for, raw},
+    single_games::{KEY_WITH_DATE, other_layouts},
+};
 use processors::loader::{Loaded, Observation, load};
 use proptest::{prelude::*, sample::Index};
 use schemas::{
@@ -16,7 +19,10 @@ use serde_json::{Value, json};
 use std::{fmt::Debug, fmt::Display, str::FromStr};
 
 fn assert_counted(feed: Feed, outcome: FetchOutcome, payload: String) -> Result<(), TestCaseError> {
-    match load(&raw(feed, outcome, payload)) {
+    assert_event_counted(&raw(feed, outcome, payload))
+}
+fn assert_event_counted(raw: &RawEvent) -> Result<(), TestCaseError> {
+    match load(raw) {
         Err(reject) => {
             prop_assert!(!reject.reason.is_empty());
             prop_assert!(matches!(reject.code, RejectCode::NotJson | RejectCode::BadPayload));
@@ -402,6 +408,19 @@ proptest! {
             *index.get_mut(&mut payload) ^= bits;
         }
         assert_counted(feed, FetchOutcome::Complete, String::from_utf8_lossy(&payload).into_owned())?;
+    }
+
+    #[test]
+    fn broken_payloads_of_the_other_layouts_are_counted_and_their_observations_can_be_stored(
+        (feed, mut payload) in prop::sample::select(other_layouts()),
+        breakages in prop::collection::vec((any::<Index>(), breakage()), 1..4),
+    ) {
+        for (index, breakage) in breakages {
+            apply(&mut payload, index, breakage);
+        }
+        let raw = RawEvent { key: KEY_WITH_DATE.to_owned(), ..raw(feed, FetchOutcome::Complete, payload.to_string()) };
+        assert_event_counted(&raw)?;
+        load(&raw).iter().flat_map(|loaded| &loaded.observations).try_for_each(assert_readable)?;
     }
 
     #[test]

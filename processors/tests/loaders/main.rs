@@ -15,6 +15,8 @@ mod quirks;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod single_games;
+#[cfg(test)]
 mod speed;
 #[cfg(test)]
 mod teams;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: each payload decodes without a bad row; people and numbers are invented.
 //! Not here: broken payloads, which the tests derive from these.
+use crate::single_games;
 use processors::loader::{Loaded, Observation, Reject, load};
 use schemas::raw::{Feed, FetchOutcome, RawEvent};
 use serde_json::{Value, json};
@@ -65,7 +66,11 @@ pub fn payload_for(feed: Feed) -> Value {
             "data": [stats_row("Ann", "Archer", "34:12", 2, 10), stats_row("Bea", "Baker", "00", 20, 0)],
             "meta": {"per_page": 100}
         }),
-        Feed::BalldontlieBoxScores => json!({"data": [{
+        Feed::NbacomBoxscore => single_games::live_layout(),
+        Feed::NbacomGamebook => single_games::gamebook(),
+        Feed::EspnBoxscore => single_games::espn_boxscore(),
+        Feed::EspnSummary => single_games::espn_summary(),
+        Feed::BalldontlieBoxScores | Feed::BalldontlieLiveBoxScores => json!({"data": [{
             "date": "2024-01-17", "status": "Final",
             "home_team": {"abbreviation": "BOS", "players": [player_row("Ann", "Archer", "34", 10)]},
             "visitor_team": {"abbreviation": "NYK", "players": [player_row("Bea", "Baker", "00", 0)]}

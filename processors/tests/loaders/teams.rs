@@ -20,7 +20,7 @@ struct TeamField {
 const fn team_field(feed: Feed, pointer: &'static str) -> TeamField {
     TeamField { feed, pointer, around: ("", "") }
 }
-const TEAM_FIELDS: [TeamField; 13] = [
+const TEAM_FIELDS: [TeamField; 21] = [
     team_field(Feed::NbacomSchedule, "/leagueSchedule/gameDates/0/games/1/homeTeam/teamTricode"),
     team_field(Feed::NbacomSchedule, "/leagueSchedule/gameDates/0/games/1/awayTeam/teamTricode"),
     team_field(Feed::NbacomLeaguegamelog, "/resultSets/0/rowSet/0/4"),
@@ -39,6 +39,14 @@ const TEAM_FIELDS: [TeamField; 13] = [
     TeamField { feed: Feed::NbacomInjuryReport, pointer: "/records/0/matchup", around: ("", "@BOS") },
     team_field(Feed::BalldontlieBoxScores, "/data/0/home_team/abbreviation"),
     team_field(Feed::BalldontlieBoxScores, "/data/0/visitor_team/abbreviation"),
+    team_field(Feed::NbacomBoxscore, "/game/homeTeam/teamTricode"),
+    team_field(Feed::NbacomBoxscore, "/game/awayTeam/teamTricode"),
+    team_field(Feed::NbacomGamebook, "/home_team"),
+    team_field(Feed::NbacomGamebook, "/away_team"),
+    team_field(Feed::EspnBoxscore, "/teams/home"),
+    team_field(Feed::EspnBoxscore, "/teams/away"),
+    team_field(Feed::EspnSummary, "/header/competitions/0/competitors/0/team/abbreviation"),
+    team_field(Feed::EspnSummary, "/header/competitions/0/competitors/1/team/abbreviation"),
     team_field(Feed::EspnRoster, "/team/abbreviation"),
     team_field(Feed::OddsapiEventOdds, "/data/home_team"),
     team_field(Feed::OddsapiEventOdds, "/data/away_team"),

@@ -23,7 +23,12 @@ pub(crate) fn emptied(feed: Feed, payload: &str) -> Option<String> {
         Feed::BalldontlieStats | Feed::BalldontlieBoxScores => "/data",
         Feed::EspnRoster => "/team/athletes",
         Feed::OddsapiEventOdds => "/bookmakers",
-        Feed::OperatorIdentityLinks => return None,
+        Feed::OperatorIdentityLinks
+        | Feed::NbacomBoxscore
+        | Feed::NbacomGamebook
+        | Feed::EspnBoxscore
+        | Feed::EspnSummary
+        | Feed::BalldontlieLiveBoxScores => return None,
     };
     let mut payload: Value = serde_json::from_str(payload).ok()?;
     *payload.pointer_mut(list)? = json!([]);

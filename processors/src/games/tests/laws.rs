@@ -41,7 +41,7 @@ fn content() -> impl Strategy<Value = Content> {
     let fixture = (any::<bool>(), 0i32..3, prop::bool::weighted(0.2), prop::option::of(90i32..92));
     let members = prop::collection::vec((1u32..4, prop::option::of(1i32..3)), 0..4);
     let days = (0i32..3, 1i32..3).prop_map(|(first, count)| first..first + count);
-    let box_score = (0usize..3, days, any::<bool>(), prop::bool::weighted(0.7), members);
+    let box_score = (0usize..4, days, any::<bool>(), prop::bool::weighted(0.7), members);
     prop_oneof![
         fixture.prop_map(|(is_next, day, is_called_off, points)| Content::Fixture {
             game: if is_next { NEXT } else { GAME },
@@ -50,7 +50,7 @@ fn content() -> impl Strategy<Value = Content> {
             points,
         }),
         box_score.prop_map(|(feed, days, is_complete, is_final, members)| Content::BoxScore {
-            feed: [GAMELOG, STATS, Feed::BalldontlieBoxScores][feed],
+            feed: [GAMELOG, STATS, Feed::BalldontlieBoxScores, Feed::NbacomBoxscore][feed],
             days,
             is_complete,
             is_final,
