@@ -10,9 +10,10 @@
 //!
 //! Invariant: a form uses only games that had ended, and rosters that had been fetched, before the tip-off of its game, and only games of
 //! the same season.
-//! Not here: the formulas of the averages (`numbers`), who is on a roster (`memberships`), the numbers of single players
+//! Not here: the formulas of the averages (`numbers`), the players of the season (`season_players`), who is on a roster (`memberships`), the numbers of single players
 //! (`feature_builder`).
 mod numbers;
+mod season_players;
 #[cfg(test)]
 mod tests;
 
@@ -264,6 +265,7 @@ impl Tables {
             numbers: numbers::form_numbers(&past, date.date),
             recent: recent.collect(),
             roster,
+            season_players: season_players::season_players(&past),
         })
     }
     /// Returns the players on the team's rosters as of a cutoff, and when it became known that they, and no others, are.

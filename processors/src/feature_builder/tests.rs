@@ -61,6 +61,8 @@ pub fn candidacy() -> Candidacy {
         teams_reported: Vec::new(),
         home: FormNumbers::default(),
         away: FormNumbers::default(),
+        home_rotation: None,
+        away_rotation: None,
     }
 }
 /// The slate entry of the predicted game.
