@@ -14,6 +14,8 @@
 mod absences;
 mod appearance;
 mod career;
+#[cfg(test)]
+mod career_laws;
 mod date_team;
 #[cfg(test)]
 mod eligibility;

@@ -11,17 +11,24 @@ use super::{
 };
 use crate::history::{Cutoff, Known};
 use schemas::{GameId, Matchup, Season, Timestamp, features::Basis, game::PlayerGame};
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
 /// The games of one player, by season.
 #[derive(Debug, Default)]
 pub struct Seasons(BTreeMap<Season, SeasonGames>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct SeasonGames {
     games: BTreeMap<(GameId, Matchup), PlayerGame>,
     /// The career through this season; empty until a row needs it, and again after a game of this season or of an earlier one changed.
     settled: OnceLock<Settled>,
+}
+
+/// Omits what follows from the games.
+impl fmt::Debug for SeasonGames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.games.fmt(f)
+    }
 }
 
 /// A career that is derived from the last revision of every game.
@@ -38,13 +45,16 @@ struct Settled {
     has_retractions: bool,
 }
 impl Settled {
-    const NOTHING: fn() -> Settled = || Settled {
-        career: Career::default(),
-        known_at: Timestamp::DISTANT_PAST,
-        known_at_of_several: Timestamp::DISTANT_PAST,
-        effective_at: Timestamp::DISTANT_PAST,
-        has_retractions: false,
-    };
+    /// Before the first season.
+    fn nothing() -> Settled {
+        Settled {
+            career: Career::default(),
+            known_at: Timestamp::DISTANT_PAST,
+            known_at_of_several: Timestamp::DISTANT_PAST,
+            effective_at: Timestamp::DISTANT_PAST,
+            has_retractions: false,
+        }
+    }
     /// Adds the games of the next season.
     fn with(mut self, season: &SeasonGames) -> Self {
         let mut appearances = Vec::with_capacity(season.games.len());
@@ -102,7 +112,7 @@ impl Seasons {
     }
     /// Returns the career through all seasons before the given one, as of a cutoff, and when it became known.
     pub fn career_before(&self, season: Season, cutoff: Cutoff) -> Known<Career> {
-        let mut settled = Settled::NOTHING();
+        let mut settled = Settled::nothing();
         for season in self.0.range(..season).map(|(_, season)| season) {
             settled = *season.settled.get_or_init(|| settled.with(season));
         }

@@ -55,3 +55,69 @@ const fn probability_of_appearance(games_missed: i32) -> f64 {
 fn share_not_forgotten(games_missed: i32) -> f64 {
     (FORGOTTEN_AFTER_GAMES..games_missed).fold(1.0, |share, _| share * FORGOTTEN_PER_GAME)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use schemas::{Timestamp, team_form::FormNumbers};
+
+    fn form(season_players: Option<Vec<SeasonPlayer>>) -> Form {
+        Form {
+            known_at: Timestamp(0),
+            numbers: FormNumbers::default(),
+            recent: Vec::new(),
+            roster: Vec::new(),
+            season_players,
+        }
+    }
+    fn player() -> impl Strategy<Value = (i32, f64, f64)> {
+        (0..40i32, 0.0..40.0f64, 0.0..25.0f64)
+    }
+    fn season_players(players: &[(i32, f64, f64)]) -> Vec<SeasonPlayer> {
+        let season_player =
+            |(player, (games_missed, minutes, possessions)): (u32, &(i32, f64, f64))| SeasonPlayer {
+                player: PlayerId(player),
+                games_missed: *games_missed,
+                appearances_since_return: Some(3),
+                expected_minutes: *minutes,
+                expected_possessions: *possessions,
+            };
+        (0..).zip(players).map(season_player).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_candidate_is_no_teammate_and_a_teammate_is_available_or_absent_or_forgotten(
+            players in prop::collection::vec(player(), 0..20),
+            candidate in 0..25usize,
+        ) {
+            let with = rotation(&form(Some(season_players(&players))), PlayerId(candidate as u32)).unwrap();
+            let teammates = || players.iter().enumerate().filter(|(index, _)| *index != candidate).map(|(_, player)| player);
+            let regulars = || teammates().filter(|(_, minutes, _)| *minutes >= 10.0);
+            let forgotten: f64 = regulars()
+                .map(|(missed, minutes, _)| minutes * 0.95 * (1.0 - 0.9f64.powi((missed - 15).max(0))))
+                .sum();
+            let minutes: f64 = regulars().map(|(_, minutes, _)| minutes).sum();
+            prop_assert!((with.minutes_available + with.minutes_absent + forgotten - minutes).abs() < 1e-9);
+            let possessions: f64 = regulars().map(|(_, _, possessions)| possessions).sum();
+            prop_assert!(with.possessions_absent <= possessions + 1e-9);
+            prop_assert_eq!(with.games_missed, players.get(candidate).map(|player| player.0));
+            prop_assert_eq!(with.appearances_since_return, players.get(candidate).map(|_| 3));
+        }
+    }
+
+    #[test]
+    fn a_regular_who_missed_one_game_is_available_with_his_probability() {
+        let players = season_players(&[(0, 30.0, 20.0), (1, 30.0, 20.0), (0, 9.9, 5.0), (20, 20.0, 10.0)]);
+        let rotation = rotation(&form(Some(players)), PlayerId(0)).unwrap();
+        let forgotten = 0.9f64.powi(5);
+        assert_eq!(rotation.minutes_available, 30.0 * 0.42 + 20.0 * 0.05);
+        assert!((rotation.minutes_absent - (30.0 * 0.58 + 20.0 * 0.95 * forgotten)).abs() < 1e-9);
+        assert!((rotation.possessions_absent - (20.0 * 0.58 + 10.0 * 0.95 * forgotten)).abs() < 1e-9);
+    }
+    #[test]
+    fn a_team_without_a_box_score_has_no_rotation() {
+        assert_eq!(rotation(&form(None), PlayerId(0)), None);
+    }
+}

@@ -72,3 +72,95 @@ impl PlayerSoFar {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use schemas::{
+        PlayingTime, Team, Timestamp,
+        game::{PlayerWorkload, TeamTotals},
+    };
+
+    /// The minutes of each of three players (0 if the player did not appear); `None` without a box score.
+    type GameMinutes = Option<[i32; 3]>;
+
+    fn workload(minutes: i32) -> PlayerWorkload {
+        PlayerWorkload {
+            playing_time: PlayingTime(minutes * 60),
+            field_goals_attempted: minutes / 2,
+            free_throws_attempted: minutes / 5,
+            turnovers: minutes / 10,
+        }
+    }
+    fn revision(game: usize, minutes: &GameMinutes) -> TeamGameRevision {
+        let appeared = minutes.iter().flatten().zip(0..).filter(|(minutes, _)| **minutes > 0);
+        let tip_off = Timestamp(game as i64 * 86_400_000);
+        TeamGameRevision {
+            known_at: tip_off,
+            opponent: Team::NYK,
+            is_home: true,
+            date: tip_off.eastern_date(),
+            tip_off,
+            tip_estimated: false,
+            called_off: false,
+            score: None,
+            totals: minutes.map(|_| TeamTotals::default()),
+            appeared: appeared.clone().map(|(_, player)| PlayerId(player)).collect(),
+            workloads: appeared.map(|(minutes, _)| workload(*minutes)).collect(),
+        }
+    }
+    /// The model: scans all games of one player for each number.
+    fn model(games: &[[i32; 3]], player: usize) -> Option<(i32, Option<i32>, f64, f64)> {
+        let appearances: Vec<usize> = (0..games.len()).filter(|game| games[*game][player] > 0).collect();
+        let last = *appearances.last()?;
+        let is_return = |index: &usize| appearances[*index] - appearances[index - 1] > 5;
+        let returned = (1..appearances.len()).rev().find(is_return);
+        let mean = |half_life: f64, value: fn(PlayerWorkload) -> f64| {
+            let weight = |index: usize| 0.5f64.powf((appearances.len() - 1 - index) as f64 / half_life);
+            let value = |index: usize| value(workload(games[appearances[index]][player]));
+            let (sum, weights) = (0..appearances.len())
+                .map(|index| (weight(index) * value(index), weight(index)))
+                .fold((0.0, 0.0), |(sum, weights), (value, weight)| (sum + value, weights + weight));
+            sum / weights
+        };
+        let minutes_of = |workload: PlayerWorkload| workload.playing_time.minutes();
+        let minutes = (mean(3.0, minutes_of) + mean(8.0, minutes_of)) / 2.0;
+        let possessions = mean(20.0, |workload| workload.possessions_used());
+        Some((
+            (games.len() - 1 - last) as i32,
+            returned.map(|index| (appearances.len() - 1 - index) as i32),
+            minutes,
+            minutes * possessions / mean(20.0, minutes_of),
+        ))
+    }
+    fn game() -> impl Strategy<Value = GameMinutes> {
+        let minutes = || prop_oneof![3 => Just(0), 2 => 1..45i32];
+        let minutes = (minutes(), minutes(), minutes());
+        prop::option::weighted(0.9, minutes.prop_map(|(a, b, c)| [a, b, c]))
+    }
+
+    proptest! {
+        #[test]
+        fn the_players_of_a_season_equal_those_of_a_scan_of_all_games(
+            games in prop::collection::vec(game(), 0..40),
+        ) {
+            let revisions: Vec<TeamGameRevision> =
+                games.iter().enumerate().map(|(game, minutes)| revision(game, minutes)).collect();
+            let newest_first: Vec<&TeamGameRevision> = revisions.iter().rev().collect();
+            let players = season_players(&newest_first);
+            let with_box_score: Vec<[i32; 3]> = games.into_iter().flatten().collect();
+            prop_assert_eq!(players.is_none(), with_box_score.is_empty());
+            let players = players.unwrap_or_default();
+            for player in 0..3 {
+                let found = players.iter().find(|found| found.player == PlayerId(player as u32));
+                let expected = model(&with_box_score, player);
+                prop_assert_eq!(found.is_some(), expected.is_some());
+                let Some((found, (missed, since, minutes, possessions))) = found.zip(expected) else { continue };
+                prop_assert_eq!((found.games_missed, found.appearances_since_return), (missed, since));
+                prop_assert!((found.expected_minutes - minutes).abs() < 1e-9);
+                prop_assert!((found.expected_possessions - possessions).abs() < 1e-9);
+            }
+        }
+    }
+}
