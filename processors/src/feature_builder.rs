@@ -11,11 +11,18 @@
 //!
 //! Invariant: nothing that becomes known after a tip-off (a later game, a correction, a late box score) changes an issued row.
 //! Not here: predictions (`predictor`).
+mod absences;
+mod appearance;
+mod career;
+#[cfg(test)]
+mod career_laws;
 mod date_team;
 #[cfg(test)]
 mod eligibility;
 mod history;
 mod player_facts;
+mod player_form;
+mod seasons;
 mod side;
 #[cfg(test)]
 mod sides;
@@ -29,18 +36,21 @@ use crate::{
     materialized_view::{Effects, MaterializedView, StateChange},
     member_history::changed_since,
 };
+use absences::Absences;
+use appearance::Appearance;
 use date_team::{DateTeam, DecidedTeam, decision_order, plays};
-use history::{Appearance, History};
+use history::History;
 use player_facts::{PlayerFacts, Side};
 use schemas::{
     CandidateId, EasternDate, GameId, Matchup, MembershipId, PlayerGameDateId, PlayerId, PlayerMatchupGameId,
-    Season, Team, Timestamp,
+    Team, Timestamp,
     features::{Basis, Comparable, Eligibility, Features, QualityFlag},
     game::{PlayerGame, PlayerGameRevision},
     market::{Availability, Market},
     membership::Membership,
-    team_form::{Candidacy, FormNumbers, SlateEntry},
+    team_form::{Candidacy, FormNumbers, Rotation, SlateEntry},
 };
+use seasons::Seasons;
 use side::{TeamAsOf, listed_name, team_as_of};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,14 +72,11 @@ type DateKey = (GameId, EasternDate, Matchup);
 /// The first key in ascending order.
 const FIRST_DATE: DateKey = (GameId(0), EasternDate::MIN, Matchup::FIRST);
 
-/// A player's games of a season.
-type GamesOfSeason = BTreeMap<(GameId, Matchup), PlayerGame>;
-
 /// The games, slate entries, markets, availabilities and memberships of one player.
 #[derive(Debug, Default)]
 pub struct Tables {
     player: Option<PlayerId>,
-    seasons: BTreeMap<Season, GamesOfSeason>,
+    seasons: Seasons,
     entries: BTreeMap<DateKey, SlateEntry>,
     by_date: BTreeSet<(EasternDate, DateKey)>,
     by_tip_off: BTreeSet<(Timestamp, DateKey)>,
@@ -171,12 +178,7 @@ impl Tables {
     /// Replaces the player's row for a game. Returns the player's slate games whose tip-off is at or after the end of this game,
     /// because their features change: usually at most one game, but every later game if the box score arrives late.
     fn put_player_game(&mut self, key: (GameId, Matchup), row: Option<PlayerGame>) -> Vec<DateKey> {
-        let (game, _) = key;
-        let games = self.seasons.entry(game.season()).or_default();
-        let old = put(games, key, row.clone());
-        if games.is_empty() {
-            self.seasons.remove(&game.season());
-        }
+        let old = self.seasons.put(key, row.clone());
         let effective_at = old.iter().chain(&row).filter_map(first_effective_at).min();
         self.dates_since(effective_at.unwrap_or(Timestamp::DISTANT_FUTURE)).collect()
     }
@@ -197,9 +199,7 @@ impl Tables {
         if old.as_ref().map(forms) != row.as_ref().map(forms) {
             let tip_offs = old.iter().chain(&row).map(|entry| entry.tip_off);
             // The player's row of this game may have an earlier tip-off than the entry, in a revision of its own or in retrospect.
-            let of_season = self.seasons.get(&game.season());
-            let effective_at =
-                of_season.and_then(|games| games.get(&(game, matchup))).and_then(first_effective_at);
+            let effective_at = self.seasons.game(game, matchup).and_then(first_effective_at);
             let since = tip_offs.chain(effective_at).min();
             let later = self.dates_since(since.unwrap_or(Timestamp::DISTANT_FUTURE));
             dates.extend(later.take_while(|(later_game, ..)| later_game.season() == game.season()));
@@ -232,14 +232,16 @@ impl Tables {
         let facts = self.facts(entry, basis)?;
         let history = &facts.history;
         let eligibility = facts.eligibility();
-        let (comparables, comparables_known_at) = if eligibility == Eligibility::Eligible {
-            self.comparables(&facts)
-        } else {
-            (Vec::new(), Timestamp::DISTANT_PAST)
+        let before = facts.side.map_or_else(Vec::new, |_| self.candidacies_before(&facts));
+        let comparables = match eligibility {
+            Eligibility::Eligible => comparables(&facts, &before),
+            _ => Vec::new(),
         };
         let market = facts.market.filter(|_| facts.side.is_some());
-        let known_at = facts.candidacy.known_at.max(history.known_at).max(comparables_known_at);
-        let known_at = known_at.max(facts.date_team.known_at);
+        let known_at = facts.candidacy.known_at.max(history.known_at).max(facts.date_team.known_at);
+        let career_known_at = facts.side.map(|_| history.career.known_at);
+        let before_known_at = before.iter().flatten().map(|before| before.candidacy.known_at);
+        let known_at = before_known_at.chain(career_known_at).fold(known_at, Timestamp::max);
         let market_known_at = facts.market_known_at.filter(|_| facts.side.is_some());
         let rest_days = history.season.last().map(|last| (entry.date.0 - last.revision.date.0 - 1).max(0));
         Some(Features {
@@ -258,7 +260,9 @@ impl Tables {
                 .fold(known_at, Timestamp::max),
             eligibility,
             appearances: history.season.len() as i32,
-            vector: facts.side.map_or_else(Vec::new, |side| vector::compute(&facts, side)),
+            vector: facts
+                .side
+                .map_or_else(Vec::new, |side| vector::compute(&facts, side, usual_absences(&before))),
             rest_days,
             main_line: market.map(|market| market.main),
             quality_flags: quality_flags(&facts),
@@ -365,26 +369,45 @@ impl Tables {
             Some(DecidedTeam { team, known_at: features.known_at })
         })
     }
-    /// Returns the season's earlier appearances, each with its circumstances (such as rest, venue and the opponent's defense) as of its own
-    /// tip-off, and the time at which the opponents' ratings were all known.
-    fn comparables(&self, facts: &PlayerFacts<'_>) -> (Vec<Comparable>, Timestamp) {
-        let mut known_at = Timestamp::DISTANT_PAST;
+    /// Returns the candidacy before each of the season's earlier appearances, as of the tip-off of that game; `None` if the player was no
+    /// candidate.
+    fn candidacies_before(&self, facts: &PlayerFacts<'_>) -> Vec<Option<CandidacyBefore<'_>>> {
         let basis = facts.cutoff.basis();
-        let opponent_rating = |appearance: &Appearance<'_>| -> Option<f64> {
+        let before = |appearance: &Appearance<'_>| -> Option<CandidacyBefore<'_>> {
             let PlayerGameRevision { team, opponent, date, .. } = *appearance.revision;
             let entry = self.entries.get(&(appearance.game, date, Matchup::new(team, opponent)?))?;
             let candidacy = candidacy(entry, Basis::Issued).or_else(|| candidacy(entry, basis))?;
-            if basis == Basis::Issued && !facts.cutoff.is_known(candidacy.known_at) {
-                return None;
-            }
-            known_at = known_at.max(candidacy.known_at);
-            let is_home = appearance.revision.opponent == entry.home;
-            let opponent = if is_home { candidacy.home } else { candidacy.away };
-            opponent.def_rating_15
+            let is_usable = basis == Basis::Retrospective || facts.cutoff.is_known(candidacy.known_at);
+            is_usable.then_some(CandidacyBefore { candidacy, is_home: team == entry.home })
         };
-        let comparables = facts.history.comparables(opponent_rating);
-        (comparables, known_at)
+        facts.history.season.iter().map(before).collect()
     }
+}
+
+/// The candidacy before an earlier appearance, and whether the player's team was the home team.
+struct CandidacyBefore<'a> {
+    candidacy: &'a Candidacy,
+    is_home: bool,
+}
+
+/// Returns the season's earlier appearances, each with its circumstances (such as rest, venue and the opponent's defense) as of its own
+/// tip-off.
+fn comparables(facts: &PlayerFacts<'_>, before: &[Option<CandidacyBefore<'_>>]) -> Vec<Comparable> {
+    let opponent_rating = |index: usize| {
+        let before = before.get(index)?.as_ref()?;
+        let opponent = if before.is_home { before.candidacy.away } else { before.candidacy.home };
+        opponent.def_rating_15
+    };
+    facts.history.comparables(opponent_rating)
+}
+
+/// Returns what was absent from the player's team before the season's earlier appearances.
+fn usual_absences(before: &[Option<CandidacyBefore<'_>>]) -> Absences {
+    let rotations = before.iter().flatten().filter_map(|before| {
+        let CandidacyBefore { candidacy, is_home } = before;
+        if *is_home { candidacy.home_rotation } else { candidacy.away_rotation }
+    });
+    rotations.fold(Absences::default(), |absences, rotation| absences.with(&rotation))
 }
 
 /// Returns the candidacy on a basis; a date that no longer stands has none on the retrospective basis.
@@ -402,11 +425,15 @@ fn first_effective_at(row: &PlayerGame) -> Option<Timestamp> {
     row.revisions.iter().chain(in_retrospect).map(|revision| revision.effective_at()).min()
 }
 
-/// Returns the known-at time of the candidacy and the forms of both teams: first on the issued, then on the retrospective basis.
-fn forms(entry: &SlateEntry) -> [Option<(Timestamp, FormNumbers, FormNumbers)>; 2] {
+/// The known-at time of a candidacy, and the form and the rotation of both teams.
+type Forms = (Timestamp, [FormNumbers; 2], [Option<Rotation>; 2]);
+
+/// Returns the forms of a slate entry: first on the issued, then on the retrospective basis.
+fn forms(entry: &SlateEntry) -> [Option<Forms>; 2] {
     [Basis::Issued, Basis::Retrospective].map(|basis| {
         let candidacy = candidacy(entry, basis)?;
-        Some((candidacy.known_at, candidacy.home, candidacy.away))
+        let rotations = [candidacy.home_rotation, candidacy.away_rotation];
+        Some((candidacy.known_at, [candidacy.home, candidacy.away], rotations))
     })
 }
 

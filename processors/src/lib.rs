@@ -6,6 +6,7 @@
 //! Invariant: the same state and the same record give the same output on any machine at any time. The code uses no clock, randomness,
 //! environment, file or network (`clippy.toml` forbids clock, environment and files).
 //! Not here: topics, offsets and commits (crate `runtime`), the wiring of processors and topics (`src/topology.rs` of the binary).
+mod ewma;
 pub mod feature_builder;
 pub mod fixtures;
 pub mod games;

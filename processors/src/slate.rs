@@ -18,8 +18,11 @@ use schemas::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+mod rotation;
 #[cfg(test)]
 mod tests;
+
+use rotation::rotation;
 
 /// An input of the slate view. The variants differ much in size, but only one input is in memory at a time.
 #[derive(Clone, Debug)]
@@ -212,6 +215,8 @@ impl Tables {
             quoted: is_quoted,
             home: home.numbers,
             away: away.numbers,
+            home_rotation: rotation(home, player),
+            away_rotation: rotation(away, player),
             teams_reported: reported.iter().filter(|team| team.has_reported).map(|team| team.team).collect(),
         })
     }

@@ -8,10 +8,11 @@
 //!
 //! Invariant: a form uses only games that had ended, and rosters that had been fetched, before the tip-off of its game, and only games of
 //! the same season.
-//! Not here: the formulas of the averages (`numbers`), when a date became open (`openings`), who is on a roster (`memberships`), the numbers
-//! of single players (`feature_builder`).
+//! Not here: the formulas of the averages (`numbers`), the players of the season (`season_players`), when a date became open (`openings`),
+//! who is on a roster (`memberships`), the numbers of single players (`feature_builder`).
 mod numbers;
 mod openings;
+mod season_players;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,7 @@ use schemas::{
     features::Basis,
     fixture::GameDate,
     game::{TeamGame, TeamGameRevision},
-    membership::{MembershipHistory, TeamMember},
+    membership::TeamMember,
     team_form::{Form, RecentPlayer, RosteredPlayer, TeamForm},
 };
 use std::collections::BTreeMap;
@@ -224,6 +225,7 @@ impl Tables {
             numbers: numbers::form_numbers(&past, date.date),
             recent: recent.collect(),
             roster,
+            season_players: season_players::season_players(&past),
         })
     }
     /// Returns the players on the team's rosters as of a cutoff, and when it became known that they, and no others, are.

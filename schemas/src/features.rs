@@ -35,6 +35,12 @@ pub enum MissingReason {
     NoProjection,
     /// The player had no appearance against this opponent in the three years before the game.
     NeverMet,
+    /// The player has no earlier appearance in any season.
+    NoCareerAppearances,
+    /// The player has no appearance in an earlier season.
+    NoEarlierSeason,
+    /// The player has not appeared for the team this season.
+    NoTeamAppearances,
 }
 named_enum! {
     MissingReason {
@@ -47,6 +53,9 @@ named_enum! {
         NoShotZones = "no_shot_zones",
         NoProjection = "no_projection",
         NeverMet = "never_met",
+        NoCareerAppearances = "no_career_appearances",
+        NoEarlierSeason = "no_earlier_season",
+        NoTeamAppearances = "no_team_appearances",
     }
 }
 
@@ -60,6 +69,10 @@ pub enum Feature {
     Missing(MissingReason),
 }
 impl Feature {
+    /// Returns the value, or the reason why it is missing.
+    pub fn value_or(value: Option<f64>, reason: MissingReason) -> Feature {
+        value.map_or(Feature::Missing(reason), Feature::Value)
+    }
     pub const fn value(self) -> Option<f64> {
         match self {
             Feature::Value(value) => Some(value),
@@ -71,7 +84,7 @@ impl Feature {
 macro_rules! features {
     ($($name:ident = $index:literal, $text:literal;)+) => {
         /// The names of the features, in the order of the vector.
-        pub const FEATURES: [&str; 33] = [$($text),+];
+        pub const FEATURES: [&str; 64] = [$($text),+];
         /// The index of each feature in the vector, by name.
         #[allow(missing_docs)]
         pub mod index { $(pub const $name: usize = $index;)+ }
@@ -111,6 +124,37 @@ features! {
     GAMES_VS_OPPONENT = 30, "games_vs_opponent";
     MINUTES_AVG_LAST_10 = 31, "minutes_avg_last_10";
     PPM_AVG_LAST_10 = 32, "ppm_avg_last_10";
+    POINTS_EWMA_3 = 33, "points_ewma_3";
+    POINTS_EWMA_8 = 34, "points_ewma_8";
+    POINTS_EWMA_20 = 35, "points_ewma_20";
+    POINTS_EWMA_60 = 36, "points_ewma_60";
+    LUCK_FREE_POINTS_EWMA_3 = 37, "luck_free_points_ewma_3";
+    LUCK_FREE_POINTS_EWMA_8 = 38, "luck_free_points_ewma_8";
+    LUCK_FREE_POINTS_EWMA_20 = 39, "luck_free_points_ewma_20";
+    LUCK_FREE_POINTS_EWMA_60 = 40, "luck_free_points_ewma_60";
+    POSSESSIONS_USED_EWMA_3 = 41, "possessions_used_ewma_3";
+    POSSESSIONS_USED_EWMA_8 = 42, "possessions_used_ewma_8";
+    POSSESSIONS_USED_AVG_LAST_10 = 43, "possessions_used_avg_last_10";
+    MINUTES_EWMA_3 = 44, "minutes_ewma_3";
+    MINUTES_EWMA_8 = 45, "minutes_ewma_8";
+    MINUTES_EWMA_20 = 46, "minutes_ewma_20";
+    MINUTES_LAST_GAME = 47, "minutes_last_game";
+    MINUTES_IN_LAST_7_DAYS = 48, "minutes_in_last_7_days";
+    TEAM_GAMES_MISSED = 49, "team_games_missed";
+    APPEARANCES_WITH_TEAM = 50, "appearances_with_team";
+    APPEARANCES_SINCE_RETURN = 51, "appearances_since_return";
+    TEAM_GAMES_SEASON = 52, "team_games_season";
+    PPM_EWMA_20 = 53, "ppm_ewma_20";
+    PPM_EWMA_60 = 54, "ppm_ewma_60";
+    LUCK_FREE_PPM_EWMA_20 = 55, "luck_free_ppm_ewma_20";
+    PPM_PREVIOUS_SEASON = 56, "ppm_previous_season";
+    MINUTES_LEVEL = 57, "minutes_level";
+    MINUTES_MEDIAN_LAST_10 = 58, "minutes_median_last_10";
+    POINTS_MEDIAN_LAST_10 = 59, "points_median_last_10";
+    MINUTES_SHARE_EXPECTED = 60, "minutes_share_expected";
+    POSSESSIONS_ABSENT_CHANGE = 61, "possessions_absent_change";
+    MINUTES_AVAILABLE = 62, "minutes_available";
+    MINUTES_ABSENT_CHANGE = 63, "minutes_absent_change";
 }
 
 /// The basis of a row: the revisions (versions of other rows' content) that it may be derived from.

@@ -78,6 +78,29 @@ pub struct TeamGameRevision {
     pub totals: Option<TeamTotals>,
     /// The players whose playing time was more than zero, sorted.
     pub appeared: Vec<PlayerId>,
+    /// What each of the players in `appeared` did, in the same order; empty in records of earlier versions.
+    #[serde(default)]
+    pub workloads: Vec<PlayerWorkload>,
+}
+/// What a player did in a game of the team, as far as it concerns the teammates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct PlayerWorkload {
+    pub playing_time: PlayingTime,
+    pub field_goals_attempted: i32,
+    pub free_throws_attempted: i32,
+    pub turnovers: i32,
+}
+impl PlayerWorkload {
+    /// Returns the possessions that the player ended ([`possessions_used`]).
+    pub fn possessions_used(&self) -> f64 {
+        possessions_used(self.field_goals_attempted, self.free_throws_attempted, self.turnovers)
+    }
+}
+/// Returns the possessions that a player ended by a shot, by free throws or by a turnover: FGA + 0.44 · FTA + TOV. The factor is the share of
+/// free throws that end a possession (basketball-reference.com/about/glossary.html).
+pub fn possessions_used(field_goals_attempted: i32, free_throws_attempted: i32, turnovers: i32) -> f64 {
+    f64::from(field_goals_attempted) + 0.44 * f64::from(free_throws_attempted) + f64::from(turnovers)
 }
 /// The final score of one team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]

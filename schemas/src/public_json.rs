@@ -17,7 +17,9 @@ use crate::{
         DateEnd, FinalPoints, FixtureRevision, GameDate, GameFixtures, ScheduledDates, ScoreRevision,
         StandingRevision, VoidReason, Voided,
     },
-    game::{Game, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
+    game::{
+        Game, PlayerGame, PlayerGameRevision, PlayerWorkload, Score, TeamGame, TeamGameRevision, TeamTotals,
+    },
     identity::{NameMatch, NameRevision, NameRule, Names, OperatorLink},
     ids::{GameId, PlayerId, RawId},
     market::{
@@ -39,7 +41,8 @@ use crate::{
     raw::{DeadLetter, FetchOutcome, RawEvent, RejectCode, RetractionOrder},
     team::{Matchup, Team},
     team_form::{
-        Candidacy, Form, FormNumbers, RecentPlayer, RosteredPlayer, SideEvidence, SlateEntry, TeamForm,
+        Candidacy, Form, FormNumbers, RecentPlayer, RosteredPlayer, Rotation, SeasonPlayer, SideEvidence,
+        SlateEntry, TeamForm,
     },
     units::{EasternDate, Line, PlayingTime, Price, Season, Timestamp},
 };
@@ -227,8 +230,9 @@ objects! {
     }
     Score { own, opponent }
     TeamGameRevision {
-        known_at, opponent, is_home, date, tip_off, tip_estimated, called_off, score, totals, appeared,
+        known_at, opponent, is_home, date, tip_off, tip_estimated, called_off, score, totals, appeared, workloads,
     }
+    PlayerWorkload { playing_time, field_goals_attempted, free_throws_attempted, turnovers }
     TeamGame { game, team, matchup, revisions, revisions_in_retrospect, dates }
     PlayerGameRevision { known_at, raw, feed, name, team, opponent, is_home, date, tip_off, stats }
     PlayerGame { player, game, matchup, revisions, revisions_in_retrospect }
@@ -248,10 +252,12 @@ objects! {
     FormNumbers { games, pace_10, pace_15, off_rating_10, def_rating_15, win_share, rest_days }
     RecentPlayer { player, last_game }
     RosteredPlayer { player, born }
-    Form { known_at, numbers, recent, roster }
+    SeasonPlayer { player, games_missed, appearances_since_return, expected_minutes, expected_possessions }
+    Rotation { games_missed, appearances_since_return, minutes_available, minutes_absent, possessions_absent }
+    Form { known_at, numbers, recent, roster, season_players }
     TeamForm { game, date, team, opponent, opened_at, issued, retrospective }
     SideEvidence { team, last_game, is_rostered, born }
-    Candidacy { known_at, sides, quoted, home, away, teams_reported }
+    Candidacy { known_at, sides, quoted, home, away, teams_reported, home_rotation, away_rotation }
     SlateEntry { player, game, home, away, date, tip_off, tip_estimated, opened_at, issued, retrospective, end }
     Comparable { game, points, tier, rest_days, is_home, streak }
     Features {

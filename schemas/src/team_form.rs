@@ -51,6 +51,38 @@ pub struct RosteredPlayer {
     pub born: Option<EasternDate>,
 }
 
+/// A player who has appeared for the team this season, as of the team's last game with a box score. Expected values are those of a game in
+/// which the player appears, from the player's games for the team this season.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct SeasonPlayer {
+    pub player: PlayerId,
+    /// Number of the team's games since the player's last appearance; 0 if the player appeared in the last one.
+    pub games_missed: i32,
+    /// Number of appearances after the player's last return; `None` if there was no return. A return is an appearance after at least
+    /// five games that the player missed.
+    pub appearances_since_return: Option<i32>,
+    pub expected_minutes: f64,
+    /// Expected possessions that the player ends: FGA + 0.44 · FTA + TOV.
+    pub expected_possessions: f64,
+}
+
+/// What a team's games this season state about a candidate and the candidate's teammates, as of the last game with a box score.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct Rotation {
+    /// As in [`SeasonPlayer`]; `None` if the candidate has not appeared for the team this season.
+    pub games_missed: Option<i32>,
+    /// As in [`SeasonPlayer`].
+    pub appearances_since_return: Option<i32>,
+    /// Expected minutes of the regular teammates, each multiplied by the probability that the teammate appears.
+    pub minutes_available: f64,
+    /// Expected minutes of the regular teammates, each multiplied by the probability that the teammate does not appear.
+    pub minutes_absent: f64,
+    /// Expected possessions of the regular teammates, each multiplied by the probability that the teammate does not appear.
+    pub possessions_absent: f64,
+}
+
 /// The form of a team: averages, recent players and roster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
@@ -61,6 +93,10 @@ pub struct Form {
     pub recent: Vec<RecentPlayer>,
     /// The players on the team's roster, sorted by player.
     pub roster: Vec<RosteredPlayer>,
+    /// The players who have appeared for the team this season, sorted by player; `None` before the first box score, and in records of
+    /// earlier versions.
+    #[serde(default)]
+    pub season_players: Option<Vec<SeasonPlayer>>,
 }
 
 /// One row of team form: one team before one game on one date.
@@ -108,6 +144,13 @@ pub struct Candidacy {
     /// injury report is available; about the players of another team, nothing is known.
     #[serde(default)]
     pub teams_reported: Vec<Team>,
+    /// The candidate and the candidate's teammates in the home team, if the candidate is on it; `None` if the team has no box score this
+    /// season, and in records of earlier versions.
+    #[serde(default)]
+    pub home_rotation: Option<Rotation>,
+    /// As `home_rotation`, for the away team.
+    #[serde(default)]
+    pub away_rotation: Option<Rotation>,
 }
 
 /// One row of the slate: one candidate (a player who may appear) for one game on one date.

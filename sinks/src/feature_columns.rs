@@ -4,7 +4,7 @@
 //! Not here: how a feature is computed (`processors::feature_builder`); the other columns of the table (`tables`).
 use crate::column::{Column, real};
 
-pub(crate) const FEATURE_COLUMNS: [Column; 33] = [
+pub(crate) const FEATURE_COLUMNS: [Column; 64] = [
     real("points_avg_last_5", "Mean points in the last 5 appearances this season"),
     real("points_avg_last_10", "Mean points in the last 10 appearances this season"),
     real("points_avg_season", "Mean points per appearance this season"),
@@ -80,6 +80,103 @@ pub(crate) const FEATURE_COLUMNS: [Column; 33] = [
     ),
     real("minutes_avg_last_10", "Mean minutes in the last 10 appearances this season"),
     real("ppm_avg_last_10", "Points per minute in the last 10 appearances this season"),
+    real(
+        "points_ewma_3",
+        "Weighted mean points per appearance, over all seasons; the weight halves every 3 appearances",
+    ),
+    real(
+        "points_ewma_8",
+        "Weighted mean points per appearance, over all seasons; the weight halves every 8 appearances",
+    ),
+    real(
+        "points_ewma_20",
+        "Weighted mean points per appearance, over all seasons; the weight halves every 20 appearances",
+    ),
+    real(
+        "points_ewma_60",
+        "Weighted mean points per appearance, over all seasons; the weight halves every 60 appearances",
+    ),
+    real(
+        "luck_free_points_ewma_3",
+        "Weighted mean of the points that the player's attempts give with his earlier shooting percentages; half-life 3 appearances",
+    ),
+    real(
+        "luck_free_points_ewma_8",
+        "Weighted mean of the points that the player's attempts give with his earlier shooting percentages; half-life 8 appearances",
+    ),
+    real(
+        "luck_free_points_ewma_20",
+        "Weighted mean of the points that the player's attempts give with his earlier shooting percentages; half-life 20 appearances",
+    ),
+    real(
+        "luck_free_points_ewma_60",
+        "Weighted mean of the points that the player's attempts give with his earlier shooting percentages; half-life 60 appearances",
+    ),
+    real(
+        "possessions_used_ewma_3",
+        "Weighted mean of FGA + 0.44 FTA + TOV per appearance, over all seasons; half-life 3 appearances",
+    ),
+    real(
+        "possessions_used_ewma_8",
+        "Weighted mean of FGA + 0.44 FTA + TOV per appearance, over all seasons; half-life 8 appearances",
+    ),
+    real(
+        "possessions_used_avg_last_10",
+        "Mean of FGA + 0.44 FTA + TOV in the last 10 appearances this season",
+    ),
+    real("minutes_ewma_3", "Weighted mean minutes per appearance, over all seasons; half-life 3 appearances"),
+    real("minutes_ewma_8", "Weighted mean minutes per appearance, over all seasons; half-life 8 appearances"),
+    real(
+        "minutes_ewma_20",
+        "Weighted mean minutes per appearance, over all seasons; half-life 20 appearances",
+    ),
+    real("minutes_last_game", "Minutes in the last appearance this season"),
+    real("minutes_in_last_7_days", "Minutes in the 7 days before the game"),
+    real(
+        "team_games_missed",
+        "Number of the team's games this season since the player's last appearance for the team; 0 if he appeared in the last one",
+    ),
+    real("appearances_with_team", "Number of consecutive latest appearances, over all seasons, for the team"),
+    real(
+        "appearances_since_return",
+        "Number of appearances for the team since the last one after 5 or more missed games; without one, the number of appearances this season",
+    ),
+    real("team_games_season", "Number of games that the player's team played this season"),
+    real(
+        "ppm_ewma_20",
+        "Points per minute over all seasons, weighted with half-life 20 appearances, plus 12 points in 30 minutes",
+    ),
+    real(
+        "ppm_ewma_60",
+        "Points per minute over all seasons, weighted with half-life 60 appearances, plus 12 points in 30 minutes",
+    ),
+    real(
+        "luck_free_ppm_ewma_20",
+        "Luck-free points per minute over all seasons, weighted with half-life 20 appearances, plus 12 points in 30 minutes",
+    ),
+    real("ppm_previous_season", "Points per minute in the last earlier season in which the player appeared"),
+    real(
+        "minutes_level",
+        "Level of the minutes per appearance, over all seasons, as a Kalman filter estimates it",
+    ),
+    real("minutes_median_last_10", "Median minutes in the last 10 appearances this season"),
+    real("points_median_last_10", "Median points in the last 10 appearances this season"),
+    real(
+        "minutes_share_expected",
+        "Minutes of 240 that the player is expected to get, by his share of the expected minutes of the team's regular players",
+    ),
+    real(
+        "possessions_absent_change",
+        "Expected FGA + 0.44 FTA + TOV of regular teammates who probably do not appear, minus the weighted mean before earlier appearances this season",
+    ),
+    real(
+        "minutes_available",
+        "Expected minutes of regular teammates, each times the probability that he appears",
+    ),
+    real(
+        "minutes_absent_change",
+        "Expected minutes of regular teammates who probably do not appear, minus the weighted mean before earlier appearances this season",
+    ),
 ];
 
 #[cfg(test)]

@@ -313,6 +313,9 @@ const fn missing_reason(reason: MissingReason) -> &'static str {
         MissingReason::NoShotZones => "no_shot_zones",
         MissingReason::NoProjection => "no_projection",
         MissingReason::NeverMet => "never_met",
+        MissingReason::NoCareerAppearances => "no_career_appearances",
+        MissingReason::NoEarlierSeason => "no_earlier_season",
+        MissingReason::NoTeamAppearances => "no_team_appearances",
     }
 }
 

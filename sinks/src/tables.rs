@@ -19,7 +19,7 @@ pub use crate::column::{Column, ColumnType};
 
 /// Version of the table definitions and of the conversion of events to rows. It is part of every batch id, so a change of it makes the
 /// sink rebuild the warehouse.
-pub const TABLES_VERSION: u32 = 2;
+pub const TABLES_VERSION: u32 = 3;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Table {

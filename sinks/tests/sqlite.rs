@@ -291,25 +291,40 @@ fn deleted_rows_are_in_no_view() {
     );
 }
 
+/// Files of the earlier table versions, with two live rows and a deleted one in each table.
+const FORMER_FILES: [&str; 2] = [include_str!("version_1.sql"), include_str!("version_2.sql")];
+
 #[test]
-fn a_file_of_the_former_version_keeps_every_row_and_begins_a_rebuild() {
-    let (_folder, path) = in_folder();
-    rusqlite::Connection::open(&path).unwrap().execute_batch(include_str!("version_1.sql")).unwrap();
-    assert!(Sqlite::pending_statements(&path).unwrap().is_some());
-    drop(Sqlite::open(&path).unwrap());
-    assert_eq!(Sqlite::pending_statements(&path).unwrap(), None);
-    for table in ["player_prop_predictions", "player_slate", "features"] {
-        let rows = format!("SELECT player_id, game_date, team, voided, void_reason, epoch FROM {table}_rows");
-        assert_eq!(query(&path, &rows), "1|2023-10-31|NYK|0|NULL|1\n2|2023-10-31|NYK|0|NULL|1", "{table}");
+fn a_file_of_an_earlier_version_keeps_every_row_and_begins_a_rebuild() {
+    for file in FORMER_FILES {
+        let (_folder, path) = in_folder();
+        rusqlite::Connection::open(&path).unwrap().execute_batch(file).unwrap();
+        assert!(Sqlite::pending_statements(&path).unwrap().is_some());
+        drop(Sqlite::open(&path).unwrap());
+        assert_eq!(Sqlite::pending_statements(&path).unwrap(), None);
+        for table in ["player_prop_predictions", "player_slate", "features"] {
+            let rows =
+                format!("SELECT player_id, game_date, team, voided, void_reason, epoch FROM {table}_rows");
+            let expected = "1|2023-10-31|NYK|0|NULL|1\n2|2023-10-31|NYK|0|NULL|1";
+            assert_eq!(query(&path, &rows), expected, "{table}");
+        }
+        assert_eq!(
+            query(&path, "SELECT player_id, game_date, matchup FROM player_games"),
+            "1|2023-10-31|BOS-NYK\n2|2023-10-31|BOS-NYK"
+        );
+        assert_eq!(query(&path, "SELECT log_id, epoch, rebuilding FROM warehouse_meta"), "log|2|1");
+        assert_eq!(query(&path, "SELECT count(*) FROM coverage"), "1");
+        let tables = query(&path, "SELECT name FROM sqlite_master WHERE name LIKE '%_former'");
+        assert_eq!(tables, "");
     }
-    assert_eq!(
-        query(&path, "SELECT player_id, game_date, matchup FROM player_games"),
-        "1|2023-10-31|BOS-NYK\n2|2023-10-31|BOS-NYK"
-    );
-    assert_eq!(query(&path, "SELECT log_id, epoch, rebuilding FROM warehouse_meta"), "log|2|1");
-    assert_eq!(query(&path, "SELECT count(*) FROM coverage"), "1");
-    let tables = query(&path, "SELECT name FROM sqlite_master WHERE name LIKE '%_former'");
-    assert_eq!(tables, "");
+}
+#[test]
+fn the_features_of_a_file_of_version_2_stay_and_the_new_ones_are_null() {
+    let (_folder, path) = in_folder();
+    rusqlite::Connection::open(&path).unwrap().execute_batch(FORMER_FILES[1]).unwrap();
+    drop(Sqlite::open(&path).unwrap());
+    let rows = query(&path, "SELECT points_avg_last_5, points_ewma_3, minutes_absent_change FROM features");
+    assert_eq!(rows, "7.5|NULL|NULL\n7.5|NULL|NULL");
 }
 #[test]
 fn a_migrated_file_has_the_tables_of_a_new_one() {
@@ -319,10 +334,12 @@ fn a_migrated_file_has_the_tables_of_a_new_one() {
             "SELECT type, name, sql FROM sqlite_master WHERE tbl_name NOT IN ('sink_batches', 'warehouse_meta') ORDER BY 1, 2",
         )
     };
-    let (_folder, path) = in_folder();
-    rusqlite::Connection::open(&path).unwrap().execute_batch(include_str!("version_1.sql")).unwrap();
-    drop(Sqlite::open(&path).unwrap());
-    let (_folder, new) = in_folder();
-    drop(Sqlite::open(&new).unwrap());
-    assert_eq!(definitions(&path), definitions(&new));
+    for file in FORMER_FILES {
+        let (_folder, path) = in_folder();
+        rusqlite::Connection::open(&path).unwrap().execute_batch(file).unwrap();
+        drop(Sqlite::open(&path).unwrap());
+        let (_folder, new) = in_folder();
+        drop(Sqlite::open(&new).unwrap());
+        assert_eq!(definitions(&path), definitions(&new));
+    }
 }

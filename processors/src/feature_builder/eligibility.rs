@@ -64,6 +64,8 @@ fn entry(n: i32, sides: &[SideEvidence]) -> In {
         teams_reported: Vec::new(),
         home: FormNumbers::default(),
         away: FormNumbers::default(),
+        home_rotation: None,
+        away_rotation: None,
     };
     In::Entry(
         id(n),

@@ -3,43 +3,18 @@
 //! Invariant: the game of every appearance ended before the cutoff and, on the issued basis, its box score was known before the cutoff.
 //! No method gives access to a game after the cutoff.
 //! Not here: the features computed from the appearances (`vector`).
-use crate::history::Cutoff;
+use super::{
+    appearance::{Appearance, appearance_as_of},
+    career::Career,
+    seasons::Seasons,
+};
+use crate::history::{Cutoff, Known};
 use schemas::{
-    GameId, Matchup, Season, Timestamp,
+    Season, Timestamp,
     features::{Comparable, DefenseTier, Streak},
-    game::{PlayerGame, PlayerGameRevision},
-    observation::BoxScoreStats,
+    game::PlayerGame,
     team_form::SlateEntry,
 };
-use std::collections::BTreeMap;
-
-/// The row of a game, and the revision of it as of a cutoff.
-type RevisionAsOf<'a> = (&'a PlayerGame, &'a PlayerGameRevision);
-
-/// A game in which the player had playing time.
-#[derive(Clone, Copy)]
-pub struct Appearance<'a> {
-    pub game: GameId,
-    pub revision: &'a PlayerGameRevision,
-    pub stats: &'a BoxScoreStats,
-}
-impl<'a> Appearance<'a> {
-    /// Returns the appearance that a revision states; `None` if the player did not play, or if the game had not ended before the cutoff.
-    fn of((row, revision): RevisionAsOf<'a>, cutoff: Cutoff) -> Option<Self> {
-        let stats = revision.stats.as_ref()?;
-        let is_past = cutoff.is_past(revision.effective_at()) && stats.playing_time.0 > 0;
-        is_past.then_some(Appearance { game: row.game, revision, stats })
-    }
-    pub fn points(&self) -> f64 {
-        f64::from(self.stats.points)
-    }
-    pub fn minutes(&self) -> f64 {
-        self.stats.playing_time.minutes()
-    }
-    fn order(&self) -> (Timestamp, GameId) {
-        (self.revision.tip_off, self.game)
-    }
-}
 
 /// A player's appearances before a game.
 pub struct History<'a> {
@@ -49,6 +24,8 @@ pub struct History<'a> {
     pub versus: Vec<Appearance<'a>>,
     /// The latest appearance before the cutoff, in any season and for any team.
     pub latest: Option<Appearance<'a>>,
+    /// What the appearances of all seasons add up to, without the finals of the cup, and when those of earlier seasons became known.
+    pub career: Known<Career>,
     /// The first instant at which all of these appearances were known, and that the player did not appear in the other games with a box
     /// score of the player; `DISTANT_PAST` if there are none.
     pub known_at: Timestamp,
@@ -59,26 +36,13 @@ const VERSUS_DAYS: i32 = 3 * 365;
 
 impl<'a> History<'a> {
     /// Selects the player's appearances before the game of a slate entry.
-    pub fn before(
-        seasons: &'a BTreeMap<Season, BTreeMap<(GameId, Matchup), PlayerGame>>,
-        entry: &SlateEntry,
-        cutoff: Cutoff,
-    ) -> Self {
+    pub fn before(seasons: &'a Seasons, entry: &SlateEntry, cutoff: Cutoff) -> Self {
         let opponents = [entry.home, entry.away];
         let mut known_at = Timestamp::DISTANT_PAST;
         let mut as_of = |row: &'a PlayerGame| -> Option<Appearance<'a>> {
-            let in_retrospect = row.revisions_in_retrospect.as_deref();
-            let revision = (row.game != entry.game)
-                .then(|| cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at))??;
-            // If no revision so far states that the game ended before the cutoff, it never was an appearance.
-            let until = |other: &&PlayerGameRevision| other.known_at <= revision.known_at;
-            let mut so_far = cutoff.revisions(&row.revisions, in_retrospect).iter().take_while(until);
-            if so_far.any(|other| cutoff.is_past(other.effective_at())) {
-                known_at = known_at.max(revision.known_at);
-            }
-            Appearance::of((row, revision), cutoff)
+            (row.game != entry.game).then(|| appearance_as_of(row, cutoff, &mut known_at))?
         };
-        let games_of = |season: Season| seasons.get(&season).into_iter().flat_map(|games| games.values());
+        let games_of = |season: Season| seasons.games_of(season);
         let season_of_game = entry.game.season();
         let counts = |row: &&'a PlayerGame| row.game.counts_in_averages();
         let mut season: Vec<Appearance<'a>> =
@@ -101,10 +65,11 @@ impl<'a> History<'a> {
             earlier_versus.into_iter().chain(season.iter().copied()).filter(is_versus).collect();
         versus.sort_unstable_by_key(Appearance::order);
         let latest = seasons
-            .range(..=season_of_game)
-            .rev()
-            .find_map(|(_, games)| games.values().filter_map(&mut as_of).max_by_key(Appearance::order));
-        History { season, versus, latest, known_at }
+            .latest_first(season_of_game)
+            .find_map(|games| games.filter_map(&mut as_of).max_by_key(Appearance::order));
+        let earlier = seasons.career_before(season_of_game, cutoff);
+        let career = season.iter().fold(earlier.content, Career::with).in_season(season_of_game);
+        History { season, versus, latest, career: Known { content: career, ..earlier }, known_at }
     }
     /// Returns the last `count` appearances of the season, newest first.
     pub fn last(&self, count: usize) -> impl Iterator<Item = &Appearance<'a>> {
@@ -117,13 +82,13 @@ impl<'a> History<'a> {
         mean(self.last(count).map(Appearance::minutes))
     }
     /// Returns the season's appearances as [`Comparable`]s. Omits the first appearance, which has no rest days and no streak, and every
-    /// appearance for which the defensive rating of the opponent is not known.
-    pub fn comparables(&self, mut def_rating: impl FnMut(&Appearance<'a>) -> Option<f64>) -> Vec<Comparable> {
+    /// appearance for which the defensive rating of the opponent is not known. `def_rating` takes the index of the appearance.
+    pub fn comparables(&self, def_rating: impl Fn(usize) -> Option<f64>) -> Vec<Comparable> {
         let mut sum = 0.0;
         let mut comparables = Vec::with_capacity(self.season.len());
         for (index, appearance) in self.season.iter().enumerate() {
             if let Some(previous) = index.checked_sub(1)
-                && let Some(rating) = def_rating(appearance)
+                && let Some(rating) = def_rating(index)
             {
                 let last_5 = self.season[index.saturating_sub(5)..index].iter().map(Appearance::points);
                 let last_5 = mean(last_5).unwrap_or_default();

@@ -5,7 +5,7 @@
 //!
 //! Invariant: the team as of a cutoff depends on no evidence that became known at or after it.
 //! Not here: which of several games of one date the player is predicted for (`date_team`), how listings are derived (`memberships`).
-use super::history::Appearance;
+use super::appearance::Appearance;
 use crate::{history::Cutoff, member_history::revision_as_of};
 use schemas::{
     Team, Timestamp,

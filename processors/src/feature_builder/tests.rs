@@ -11,6 +11,7 @@ use schemas::{
     market::MarketView,
     observation::BoxScoreStats,
     raw::Feed,
+    team_form::Rotation,
 };
 
 const PLAYER: PlayerId = PlayerId(1_690_001);
@@ -61,6 +62,8 @@ pub fn candidacy() -> Candidacy {
         teams_reported: Vec::new(),
         home: FormNumbers::default(),
         away: FormNumbers::default(),
+        home_rotation: None,
+        away_rotation: None,
     }
 }
 /// The slate entry of the predicted game.
@@ -219,4 +222,54 @@ fn a_form_in_an_entry_that_moved_to_a_later_day_changes_the_comparison_with_the_
     let before = features(&driver).comparables.clone();
     driver.put(moved_entry(120.0));
     assert_ne!(features(&driver).comparables, before);
+}
+
+fn rotation(minutes_absent: f64) -> Rotation {
+    Rotation {
+        games_missed: Some(0),
+        appearances_since_return: None,
+        minutes_available: 120.0,
+        minutes_absent,
+        possessions_absent: minutes_absent / 2.0,
+    }
+}
+/// The slate entry before an earlier game of Boston at home against Miami on day `n`.
+fn entry_before(game: u32, n: i32, minutes_absent: f64) -> In {
+    let matchup = Matchup::new(Team::BOS, Team::MIA).unwrap();
+    let rotation = Some(rotation(minutes_absent));
+    let row = SlateEntry {
+        player: PLAYER,
+        game: GameId(game),
+        home: Team::BOS,
+        away: Team::MIA,
+        date: day(n),
+        tip_off: day(n).at(19, 30),
+        tip_estimated: false,
+        issued: Some(Candidacy { known_at: day(n).at(6, 0), home_rotation: rotation, ..candidacy() }),
+        retrospective: None,
+        end: None,
+    };
+    In::Entry(CandidateId { player: PLAYER, game: GameId(game), date: day(n), matchup }, Some(row))
+}
+
+#[test]
+fn absences_are_compared_with_those_before_earlier_appearances() {
+    let In::Entry(id, Some(mut predicted)) = entry() else { panic!("an entry") };
+    predicted.issued.as_mut().unwrap().home_rotation = Some(rotation(40.0));
+    let mut driver = driver_with(three_games().into_iter().chain([In::Entry(id, Some(predicted))]));
+    let change = |driver: &ViewTestDriver<FeatureBuilder>| {
+        let row = features(driver);
+        (row.get(index::MINUTES_ABSENT_CHANGE), row.get(index::POSSESSIONS_ABSENT_CHANGE))
+    };
+    let missing = Feature::Missing(MissingReason::TooFewAppearances);
+    assert_eq!(change(&driver), (missing, missing), "the player was no candidate before");
+    driver.put(entry_before(22_400_011, -5, 10.0));
+    assert_eq!(change(&driver), (Feature::Value(30.0), Feature::Value(15.0)));
+    driver.put(entry_before(22_400_012, -3, 20.0));
+    let decay = 0.5f64.powf(1.0 / 8.0);
+    let (minutes, _) = change(&driver);
+    let expected = 40.0 - (10.0 * decay + 20.0) / (decay + 1.0);
+    assert!((minutes.value().unwrap() - expected).abs() < 1e-9);
+    assert_eq!(features(&driver).get(index::TEAM_GAMES_MISSED), Feature::Value(0.0));
+    assert_eq!(features(&driver).get(index::APPEARANCES_SINCE_RETURN), Feature::Value(3.0));
 }

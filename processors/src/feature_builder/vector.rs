@@ -7,8 +7,11 @@
 //! Invariant: the features are in the order of [`FEATURES`], and each is set exactly once.
 //! Not here: imputation of missing values, which is left to the models.
 use super::{
-    history::{Appearance, History, mean},
+    absences::Absences,
+    appearance::Appearance,
+    history::{History, mean},
     player_facts::{PlayerFacts, Side},
+    player_form::{Indexed, PlayerForm},
     workload::Workload,
 };
 use schemas::{
@@ -18,19 +21,18 @@ use schemas::{
     team_form::FormNumbers,
 };
 
-/// Computes all features of a player who is on one of the game's two teams.
-pub fn compute(facts: &PlayerFacts<'_>, side: Side) -> Vec<Feature> {
+/// Computes all features of a player who is on one of the game's two teams. `usual` is what was absent before the earlier appearances.
+pub fn compute(facts: &PlayerFacts<'_>, side: Side, usual: Absences) -> Vec<Feature> {
     let inputs = Inputs::new(facts, side);
     let mut vector = vec![Feature::Missing(MissingReason::NoAppearances); FEATURES.len()];
     let groups = inputs.scoring().into_iter().chain(inputs.workload()).chain(inputs.teams());
-    for (index, feature) in groups.chain(inputs.market()).chain(inputs.versus()).chain(without_feed()) {
+    let groups = groups.chain(inputs.market()).chain(inputs.versus()).chain(without_feed());
+    let player_form = PlayerForm::new(facts, side, inputs.own, &inputs.workload, usual);
+    for (index, feature) in groups.chain(player_form.features()) {
         vector[index] = feature;
     }
     vector
 }
-
-/// A feature with its index in the vector.
-type Indexed = (usize, Feature);
 
 /// Returns the features that are always missing, because no feed has their source data.
 const fn without_feed() -> [Indexed; 4] {
@@ -104,7 +106,7 @@ impl<'a> Inputs<'a> {
     }
     fn teams(&self) -> [Indexed; 8] {
         let (own, opponent, entry) = (self.own, self.opponent, self.facts.entry);
-        let or_no_games = |value: Option<f64>| or_missing(value, MissingReason::NoTeamGames);
+        let or_no_games = |value: Option<f64>| Feature::value_or(value, MissingReason::NoTeamGames);
         let pace_score = opponent
             .pace_15
             .zip(own.pace_10)
@@ -124,7 +126,7 @@ impl<'a> Inputs<'a> {
         let facts = self.facts;
         let line = facts.market.map(|market| market.main.points());
         let opening = facts.market.map(|market| market.opening.points());
-        let or_no_market = |value: Option<f64>| or_missing(value, MissingReason::NoMarket);
+        let or_no_market = |value: Option<f64>| Feature::value_or(value, MissingReason::NoMarket);
         let is_reported = facts.side.is_some_and(|side| facts.candidacy.teams_reported.contains(&side.team));
         let injury_risk = match facts.availability.map(|availability| availability.status) {
             None if !is_reported => Feature::Missing(MissingReason::NoReport),
@@ -148,7 +150,7 @@ impl<'a> Inputs<'a> {
         [
             (
                 index::AVG_POINTS_VS_OPPONENT,
-                or_missing(mean(points.iter().copied()), MissingReason::NeverMet),
+                Feature::value_or(mean(points.iter().copied()), MissingReason::NeverMet),
             ),
             (index::GAMES_VS_OPPONENT, Feature::Value(points.len() as f64)),
         ]
@@ -165,11 +167,8 @@ impl<'a> Inputs<'a> {
     }
 }
 
-fn or_missing(value: Option<f64>, reason: MissingReason) -> Feature {
-    value.map_or(Feature::Missing(reason), Feature::Value)
-}
 fn or_no_appearances(value: Option<f64>) -> Feature {
-    or_missing(value, MissingReason::NoAppearances)
+    Feature::value_or(value, MissingReason::NoAppearances)
 }
 fn flag(is_set: bool) -> Feature {
     Feature::Value(f64::from(u8::from(is_set)))

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a window of n days ends on the day before the game. Rest is counted in full days off, so 0 means a back-to-back.
 //! Not here: the other features (`vector`).
-use super::history::Appearance;
+use super::appearance::Appearance;
 use schemas::EasternDate;
 
 /// A player's workload in the days before a game.
@@ -11,7 +11,8 @@ pub struct Workload {
     pub rest_days: Option<i32>,
     /// Number of appearances in the last 7 days.
     pub games_7: usize,
-    minutes_7: f64,
+    /// Minutes of these appearances.
+    pub minutes_7: f64,
     back_to_backs_14: usize,
     age: Option<i32>,
 }

@@ -13,7 +13,9 @@ use crate::history::{AsOf, Listed, revise};
 use schemas::{
     GameId, Matchup, PlayerId, PlayingTime, RawId, Team, Timestamp,
     fixture::FinalPoints,
-    game::{Game, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
+    game::{
+        Game, PlayerGame, PlayerGameRevision, PlayerWorkload, Score, TeamGame, TeamGameRevision, TeamTotals,
+    },
     observation::{BoxScoreStats, Fixture, GameStatus},
     raw::Feed,
 };
@@ -283,7 +285,7 @@ fn team_revision(
         true => Score { own: home, opponent: away },
         false => Score { own: away, opponent: home },
     });
-    let appeared = stats_by_player.iter().filter(|(_, stats)| stats.playing_time > PlayingTime(0));
+    let appeared = || stats_by_player.iter().filter(|(_, stats)| stats.playing_time > PlayingTime(0));
     TeamGameRevision {
         known_at,
         opponent: if is_home { fixture.away } else { fixture.home },
@@ -294,7 +296,17 @@ fn team_revision(
         called_off: fixture.called_off,
         score,
         totals: (!stats_by_player.is_empty()).then(|| totals(stats_by_player.values())),
-        appeared: appeared.map(|(player, _)| *player).collect(),
+        appeared: appeared().map(|(player, _)| *player).collect(),
+        workloads: appeared().map(|(_, stats)| workload(stats)).collect(),
+    }
+}
+
+fn workload(stats: &BoxScoreStats) -> PlayerWorkload {
+    PlayerWorkload {
+        playing_time: stats.playing_time,
+        field_goals_attempted: stats.field_goals_attempted,
+        free_throws_attempted: stats.free_throws_attempted,
+        turnovers: stats.turnovers,
     }
 }
 

@@ -36,6 +36,7 @@ fn form(team: Team) -> In {
         numbers: FormNumbers::default(),
         recent: Vec::new(),
         roster: vec![RosteredPlayer { player: PLAYER, born: None }],
+        season_players: None,
     };
     let row = TeamForm {
         team,

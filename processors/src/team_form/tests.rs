@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use schemas::{
     EasternDate, PlayingTime,
     fixture::VoidReason,
-    game::{Score, TeamTotals},
+    game::{PlayerWorkload, Score, TeamTotals},
     membership::{Listing, MembershipRevision},
     raw::Feed,
 };
@@ -43,6 +43,15 @@ fn revision(n: i32, known_at: Timestamp, minutes: Option<i32>) -> TeamGameRevisi
         score: minutes.map(|_| Score { own: 110, opponent: 105 }),
         totals,
         appeared: minutes.map(|_| PlayerId(1)).into_iter().collect(),
+        workloads: minutes.map(|_| workload(30)).into_iter().collect(),
+    }
+}
+fn workload(minutes: i32) -> PlayerWorkload {
+    PlayerWorkload {
+        playing_time: PlayingTime(minutes * 60),
+        field_goals_attempted: minutes / 2,
+        free_throws_attempted: minutes / 6,
+        turnovers: minutes / 15,
     }
 }
 fn matchup() -> Matchup {
@@ -104,8 +113,15 @@ fn retracted_game(row: In, at: Timestamp) -> In {
     row.revisions.retain(|revision| revision.known_at < at);
     let last = row.revisions.last().unwrap().clone();
     let (score, totals) = (None, None);
-    let end =
-        TeamGameRevision { known_at: at, called_off: true, score, totals, appeared: Vec::new(), ..last };
+    let end = TeamGameRevision {
+        known_at: at,
+        called_off: true,
+        score,
+        totals,
+        appeared: Vec::new(),
+        workloads: Vec::new(),
+        ..last
+    };
     row.revisions.push(end);
     row.revisions_in_retrospect = Some(Vec::new());
     In::TeamGame(id, Some(row))

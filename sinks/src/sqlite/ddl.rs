@@ -4,7 +4,7 @@
 //! deleted, with the columns of the BigQuery view of the same name.
 //!
 //! Invariant: a committed batch survives a power cut (WAL, synchronous=FULL). The file stores the version of its
-//! tables as `user_version`; a file of version 1 is migrated when it is opened for writing, and any other version than [`TABLES_VERSION`]
+//! tables as `user_version`; a file of an earlier version is migrated when it is opened for writing, and any other version than [`TABLES_VERSION`]
 //! is rejected.
 //! Not here: the columns of each table (`tables`), creating and migrating a file (`migration`).
 use crate::{
