@@ -11,7 +11,7 @@ pub use filter::RecordFilter;
 pub use record::RecordReport;
 pub use topic::{TopicDescription, topic_descriptions};
 
-use crate::app::App;
+use crate::{app::App, namespace::Namespace, replay};
 use anyhow::Result;
 use runtime::{LogBackend, ReadSize, StoredRecord};
 use std::{
@@ -36,20 +36,24 @@ pub struct CatReport {
     pub undecodable: u64,
 }
 
-/// Passes the records of a topic to `emit`. If `stop` is given, waits for new records until the flag is set.
+/// Passes the records of a topic, or of the topic of a replay, to `emit`. If `stop` is given, waits for new records until the flag is set.
 ///
 /// # Errors
-/// [`UsageError`](crate::usage_error::UsageError) for a topic or partition that does not exist; if the log cannot be read; the error of `emit`.
+/// [`UsageError`](crate::usage_error::UsageError) for a topic or partition that does not exist; if there is no such replay; if the log cannot
+/// be read; the error of `emit`.
 pub fn cat(
     app: &App,
-    topic: &str,
+    (topic, replay): (&str, Option<&Namespace>),
     filter: &RecordFilter,
     stop: Option<&AtomicBool>,
     emit: &mut dyn FnMut(&RecordReport) -> Result<()>,
 ) -> Result<CatReport> {
     let topic = ShownTopic::find(app, topic)?;
     filter.check()?;
-    let mut log = app.open_log_read_only()?;
+    let mut log = match replay {
+        Some(namespace) => replay::open_log_read_only(app, namespace)?,
+        None => app.open_log_read_only()?,
+    };
     let mut reading = Reading::start(log.as_mut(), &topic, filter)?;
     let mut report = CatReport::default();
     let is_stopped = || stop.is_some_and(|stop| stop.load(Ordering::Relaxed));

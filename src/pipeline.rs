@@ -43,7 +43,8 @@ impl Pipeline {
     /// # Errors
     /// If the supervisor cannot start.
     pub fn start(self, limits: PipelineLimits, run_context: Arc<RunContext>) -> Result<Running> {
-        let sink_config = |dates, accepted| SinkConfig {
+        let sink_config = |warehouse, dates, accepted| SinkConfig {
+            warehouse,
             limits: limits.sink_batch,
             dates,
             until_caught_up: self.until_caught_up,
@@ -53,11 +54,8 @@ impl Pipeline {
         };
         let subscriptions = Subscription::from_nodes(&self.nodes);
         let sink_task = self.sink.map(|target| {
-            let task = sink_task(
-                target.warehouse.factory(),
-                run_context.clone(),
-                sink_config(target.dates, target.accepted),
-            );
+            let config = sink_config(target.warehouse.name(), target.dates, target.accepted);
+            let task = sink_task(target.warehouse.factory(), run_context.clone(), config);
             (sinks::subscription::subscription(&subscriptions), task)
         });
         let custom_tasks = sink_task.into_iter().collect();

@@ -27,7 +27,7 @@ use anyhow::Result;
 use manifest::{Replay, subscriptions_of};
 use progress::ProgressSampler;
 use runtime::{
-    ProcessorNode,
+    LogBackend, ProcessorNode,
     engine::{AcceptedRecords, DlqLimits},
     inspect,
     subscription::RunContext,
@@ -42,6 +42,15 @@ pub struct ReplayRequest<'a> {
     pub dates: DateRange,
     /// The processors to run.
     pub nodes: Vec<Box<dyn ProcessorNode>>,
+}
+
+/// Opens the log of a replay, for reading.
+///
+/// # Errors
+/// [`runtime::RuntimeError::Precondition`] if there is no such replay; if the log cannot be opened.
+pub fn open_log_read_only(app: &App, namespace: &Namespace) -> Result<Box<dyn LogBackend>> {
+    Replay::load(app, namespace)?;
+    app.open_replay_log_read_only(namespace)
 }
 
 /// Starts or resumes a replay, and runs it until it has caught up or the run context stops.

@@ -144,6 +144,18 @@ fn a_replay_beside_live_ingestion_changes_nothing_live_and_has_no_differences() 
     let replays = live.json(&["replay", "list"]);
     assert_eq!((&replays[0]["namespace"], &replays[0]["caught_up"]), (&"beside".into(), &true.into()));
     assert_balanced(&live, "beside");
+    let games = newest_values(&live, &["core.games.v1"]);
+    assert!(!games.is_empty());
+    assert_eq!(newest_values(&live, &["core.games.v1", "--replay", "beside"]), games);
+}
+
+/// Returns the newest value of each key, as `cat` with these arguments prints them.
+fn newest_values(run: &Fastbreak, arguments: &[&str]) -> BTreeMap<String, Value> {
+    let output = run.run(&[&["cat"], arguments].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    records.map(|record| (record["key"].as_str().unwrap().to_owned(), record["value"].clone())).collect()
 }
 
 /// Checks record accounting of a replay's processors and of its sink.
@@ -369,6 +381,7 @@ fn invalid_replays_are_rejected_with_the_next_command() {
     );
 
     assert_eq!(run.run(&["replay", "diff", "december"]).status.code(), Some(4));
+    assert_eq!(run.run(&["cat", "core.games.v1", "--replay", "december"]).status.code(), Some(4));
     let before = run.content();
     let preview = run.run(&["replay", "discard", "november"]);
     assert_eq!(preview.status.code(), Some(4));

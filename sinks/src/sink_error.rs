@@ -30,8 +30,9 @@ impl SinkError {
     pub fn of_record(coordinates: TopicPartitionOffset, reason: impl ToString) -> SinkError {
         SinkError::Undecodable { what: format!("the record {coordinates}"), reason: reason.to_string() }
     }
-    /// Converts the error for the supervisor. What an operator must resolve becomes `InvalidSetting` or `Precondition`.
-    pub fn into_runtime_error(self) -> RuntimeError {
+    /// Converts the error for the supervisor. What an operator must resolve becomes `InvalidSetting` or `Precondition`. `warehouse` is the path
+    /// or the dataset of the warehouse.
+    pub fn into_runtime_error(self, warehouse: &str) -> RuntimeError {
         match self {
             SinkError::Runtime(error) => error,
             SinkError::Warehouse(WarehouseError::Setting { setting, reason, next }) => {
@@ -40,6 +41,7 @@ impl SinkError {
             SinkError::Warehouse(WarehouseError::Config { what, next }) => {
                 RuntimeError::Precondition { what: "the sink".into(), reason: what, next }
             }
+            SinkError::Warehouse(error) => RuntimeError::Warehouse(format!("{warehouse}: {error}")),
             error => RuntimeError::Warehouse(error.to_string()),
         }
     }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     app::App,
     cat::{self, RecordFilter},
+    namespace::Namespace,
 };
 use anyhow::Result;
 use clap::Args;
@@ -23,6 +24,7 @@ pub const EXAMPLES: &str = "Examples:
   fastbreak cat raw.odds.v1 --from 2024-11-07 --to 2024-11-07   the records that were appended on one Eastern day
   fastbreak cat ops.ledger.v1 --from 2024-11-07T18:00:00Z --follow | jq .value.read
   fastbreak cat odds-loader.dlq                                 dead letters, with their reasons
+  fastbreak cat ml.features.v2 --replay new-model --limit 10    records of a replay
 
 Each line is a JSON object: topic, partition, offset, timestamp, key, event, schema_id, schema_version, value. The value of a tombstone is
 null. A record that cannot be decoded has `error`, and its `bytes` in hexadecimal; the exit code is then 1.";
@@ -43,6 +45,9 @@ pub struct CatArguments {
     /// Only records before this instant (RFC 3339), or up to the end of this Eastern date
     #[arg(long, value_name = "TIME", value_parser = to_time, conflicts_with = "follow")]
     to: Option<Timestamp>,
+    /// The topic of this replay in place of the live one
+    #[arg(long, value_name = "NAME")]
+    replay: Option<Namespace>,
     /// Wait for new records until SIGINT or SIGTERM
     #[arg(long)]
     follow: bool,
@@ -67,10 +72,10 @@ fn to_time(text: &str) -> Result<Timestamp, String> {
 
 /// Runs `cat`.
 pub fn cat(app: &App, arguments: CatArguments) -> Result<CommandOutcome> {
-    let CatArguments { topic, key, partition, from, to, follow, limit } = arguments;
+    let CatArguments { topic, key, partition, from, to, replay, follow, limit } = arguments;
     let filter = RecordFilter { key, partition, from, to, limit };
     let stop = if follow { Some(signals::stop_flag()?) } else { None };
-    let report = cat::cat(app, &topic, &filter, stop.as_deref(), &mut |record| {
+    let report = cat::cat(app, (&topic, replay.as_ref()), &filter, stop.as_deref(), &mut |record| {
         write(&(output::json_line(record)? + "\n"))
     })?;
     if report.undecodable == 0 {

@@ -6,7 +6,7 @@
 //! finding damage (`runtime_embedded::integrity`).
 use crate::{
     common::{Chance, Fastbreak, copy_database, has_member, season, text},
-    support::{fastbreak, processed, run},
+    support::{fastbreak, number, processed, run},
 };
 use rusqlite::Connection;
 use serde_json::Value;
@@ -16,10 +16,6 @@ use std::{
     process::{Child, Stdio},
     sync::LazyLock,
 };
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().unwrap())
-}
 
 /// The content hashes of an audit, if it prints a report, and true if the report is balanced.
 fn audit(data: &Fastbreak) -> Option<(Value, bool)> {

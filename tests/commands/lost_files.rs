@@ -3,9 +3,10 @@
 //! Invariant: every process that a test starts ends within the test.
 //! Not here: damaged files (`damage`), commands that only read (`read_only`).
 use crate::{
-    common::{Fastbreak, has_member, season, text},
-    support::{fastbreak, run},
+    common::{Chance, Fastbreak, has_member, season, text},
+    support::{fastbreak, number, run},
 };
+use serde_json::Value;
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
@@ -91,7 +92,11 @@ struct Mount<'a>(&'a Path);
 impl Mount<'_> {
     /// Mounts it; `None` if this user may not mount.
     fn new(folder: &Path) -> Option<Mount<'_>> {
-        let arguments = ["-t", "tmpfs", "-o", "size=64m", "tmpfs", text(folder)];
+        Mount::of_size(folder, 64 << 10)
+    }
+    /// Mounts one with this number of KiB; `None` if this user may not mount.
+    fn of_size(folder: &Path, size: u64) -> Option<Mount<'_>> {
+        let arguments = ["-t", "tmpfs", "-o", &format!("size={size}k"), "tmpfs", text(folder)];
         let mounted = Command::new("mount").args(arguments).stderr(Stdio::null()).status();
         mounted.is_ok_and(|status| status.success()).then_some(Mount(folder))
     }
@@ -150,4 +155,51 @@ fn a_full_disk_and_a_mount_that_cannot_be_written_are_named_and_lose_nothing() {
     data.json(&["ingest", text(&file)]);
     data.catch_up();
     assert_eq!(data.content(), Fastbreak::straight(&lines).content());
+}
+
+/// Ingests a season and processes it on a disk that is too small; it grows by a random size after each error.
+fn on_a_growing_disk(seed: u64, lines: &[String], events: &Path) -> Option<Value> {
+    let mut chance = Chance(seed);
+    let data = Fastbreak::new();
+    let folder = data.folder.path();
+    let mut size = 512 + chance.below(4 << 10);
+    let mount = Mount::of_size(folder, size)?;
+    for arguments in [&["ingest", text(events)][..], &["run", "--until-caught-up"]] {
+        loop {
+            let (code, message) = run(fastbreak(folder, arguments));
+            if code == Some(0) {
+                break;
+            }
+            let context = format!("TEST_LAW_SEED={seed}, {arguments:?}, {size} KiB: {message}");
+            assert!(message.contains(text(folder)) && message.contains("free"), "{context}");
+            assert!(size < 64 << 10, "{context}");
+            let (code, text) = run(fastbreak(folder, &["audit"]));
+            assert_ne!(code, Some(0), "a balanced audit before all is processed: {context}\n{text}");
+            size += 64 + chance.below(2 << 10);
+            mount.remount(&format!("size={size}k"));
+        }
+    }
+    // Sent again, the events add nothing.
+    let again = data.json(&["ingest", text(events)]);
+    assert_eq!(again["accepted"], 0, "TEST_LAW_SEED={seed}: {again}");
+    let (code, text) = run(fastbreak(folder, &["audit"]));
+    assert_eq!(code, Some(0), "TEST_LAW_SEED={seed}: {text}");
+    Some(data.content())
+}
+
+#[test]
+fn a_disk_that_becomes_full_at_any_moment_is_named_and_loses_nothing() {
+    let lines = season();
+    let events = tempfile::tempdir().unwrap();
+    let file = events.path().join("events.jsonl");
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let straight = Fastbreak::straight(&lines).content();
+    let seeds = number("TEST_LAW_SEED").map_or(1..=number("TEST_LAW_CASES").unwrap_or(3), |seed| seed..=seed);
+    for seed in seeds {
+        let Some(content) = on_a_growing_disk(seed, &lines, &file) else {
+            println!("skipped: this user may not mount a file system");
+            return;
+        };
+        assert_eq!(content, straight, "TEST_LAW_SEED={seed}");
+    }
 }

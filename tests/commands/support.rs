@@ -39,6 +39,11 @@ pub fn state(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     found
 }
 
+/// Returns the number in an environment variable; `None` if it is not set.
+pub fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().unwrap())
+}
+
 /// Returns the binary on this data folder, with tables as output.
 pub fn fastbreak(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fastbreak"));

@@ -187,6 +187,7 @@ pub fn deliver_within(
 /// Returns the configuration of a sink task that runs until it has caught up.
 pub fn sink_config(records: usize) -> SinkConfig {
     SinkConfig {
+        warehouse: "warehouse.db".to_owned(),
         limits: sinks::BatchLimits { records, ..sinks::BatchLimits::default() },
         dates: None,
         until_caught_up: true,

@@ -33,6 +33,8 @@ use topics::TopicPartition;
 /// Configuration of the sink task.
 #[derive(Clone)]
 pub struct SinkConfig {
+    /// Path or dataset of the warehouse, for the messages of errors.
+    pub warehouse: String,
     pub limits: BatchLimits,
     /// Days whose games are written; `None` for all days. A replay writes only some days.
     pub dates: Option<DateRange>,
@@ -73,7 +75,7 @@ pub fn sink_task(
     config: SinkConfig,
 ) -> CustomTask {
     Box::new(move |member| {
-        let until_caught_up = config.until_caught_up;
+        let (until_caught_up, warehouse) = (config.until_caught_up, config.warehouse.clone());
         let task = SinkTask::open(member, open_warehouse, run_context, config);
         match task.and_then(SinkTask::run) {
             Err(SinkError::Stopped(reason)) if until_caught_up => Err(RuntimeError::Warehouse(format!(
@@ -83,7 +85,7 @@ pub fn sink_task(
                 tracing::warn!(reason, "stopped before a write was complete: the next start completes it");
                 Ok(())
             }
-            outcome => outcome.map_err(SinkError::into_runtime_error),
+            outcome => outcome.map_err(|error| error.into_runtime_error(&warehouse)),
         }
     })
 }
