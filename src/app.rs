@@ -257,7 +257,9 @@ fn pipeline_limits(config: &Config) -> PipelineLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use processors::predictor::feature_schema_hash;
+    use models::{Model, Parameters};
+    use processors::predictor::{Artifact, Content, Kind, Spread, Training, feature_schema_hash};
+    use schemas::{EasternDate, Season};
     use std::collections::BTreeMap;
 
     fn app(folder: &Path, artifact: &Path) -> App {
@@ -265,17 +267,34 @@ mod tests {
         let environment = [("FASTBREAK_LEARNED_MODEL".into(), artifact.as_os_str().to_owned())];
         App::new(&Config::resolve(None, &BTreeMap::from(environment), &flags).unwrap())
     }
+    /// Returns an artifact that forecasts the same for everybody.
+    fn artifact() -> Artifact {
+        let training = Training {
+            from: EasternDate(17_820),
+            to: EasternDate(17_996),
+            seasons: vec![Season(2018)],
+            rows: 1,
+            issued: 1,
+            retrospective: 0,
+            rows_hash: "none".into(),
+            dropped: Vec::new(),
+        };
+        let content = Content {
+            kind: Kind::LinearAndTrees,
+            feature_schema: feature_schema_hash(),
+            model: Model { columns: Vec::new(), intercept: 9.5, offset: 0, trees: Vec::new() },
+            spread: Spread { at_zero: 10.0, per_point: 2.5, prior_games: 80.0 },
+            training,
+            parameters: Parameters::default(),
+            backtest: None,
+        };
+        Artifact::new(content).unwrap()
+    }
     #[test]
     fn the_group_of_the_predictor_has_the_version_of_the_configured_artifact() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("artifact.json");
-        let model = r#"{"impute":{},"intercept":0.4,"kind":"linear","spread":{"at_zero":10.0,"per_point":2.5,"prior_games":80.0},"weights":{}}"#;
-        let artifact = format!(
-            r#"{{"format":1,"trained_from":"2018-10-16","trained_to":"2019-04-10","feature_schema":"{}","library":"none","hash":"{}","model":{model}}}"#,
-            feature_schema_hash(),
-            blake3::hash(model.as_bytes()).to_hex()
-        );
-        std::fs::write(&path, artifact).unwrap();
+        std::fs::write(&path, artifact().text().unwrap()).unwrap();
         let app = app(folder.path(), &path);
         let version = app.predictor().unwrap().version();
         assert_ne!(version, Predictor::new(None).version());

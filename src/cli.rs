@@ -4,6 +4,7 @@
 //! Invariant: an error message states what failed, where and why, and the command to run next.
 //! Not here: the commands themselves (one file each), exit codes (`outcome`).
 mod audit;
+mod backtest;
 mod backup;
 mod bench;
 mod cat;
@@ -39,6 +40,7 @@ mod stderr;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod train;
 mod warehouse;
 
 use crate::{
@@ -124,6 +126,12 @@ enum Command {
     /// Show the prediction error, the betting results and the calibration of each prediction system
     #[command(after_help = examples::GRADE)]
     Grade(grade::GradeArguments),
+    /// Train the model of `learned_v1` on the seasons in the log, and measure it; refused if the audit does not balance
+    #[command(after_help = train::EXAMPLES)]
+    Train(train::TrainArguments),
+    /// Measure models of `learned_v1`: each season of a range is forecast by a model of the earlier seasons
+    #[command(after_help = backtest::EXAMPLES)]
+    Backtest(backtest::BacktestArguments),
     /// Show the games of a date and the data that is missing for each game; exit code 1 if any is missing
     #[command(after_help = examples::STATUS)]
     Status { date: EasternDate },
@@ -355,6 +363,8 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
         Command::Lag(arguments) => lag::lag(&app, arguments, output),
         Command::Audit => audit::audit(&app, output),
         Command::Grade(arguments) => grade::grade(&app, arguments, output),
+        Command::Train(arguments) => train::train(&app, &arguments, output),
+        Command::Backtest(arguments) => backtest::backtest(&app, &arguments, output),
         Command::Status { date } => slate::status(&app, date, output),
         Command::Coverage { date, players } => slate::coverage(&app, date, players, output),
         Command::Explain { player, date, game } => explain::explain(&app, (&player, date, game), output),

@@ -41,5 +41,6 @@ pub mod slate;
 mod summarize;
 pub mod topic_admin;
 pub mod topology;
+pub mod training;
 pub mod usage_error;
 pub mod warehouse;

@@ -12,9 +12,10 @@ use fastbreak::{
     replay::{self, ProgressListener, ReplayRequest},
     topology,
 };
+use models::{Column, Model, Parameters};
 use processors::{
     loader::{self, Observation},
-    predictor::{Predictor, feature_schema_hash},
+    predictor::{Artifact, Content, Kind, Predictor, Spread, Training, feature_schema_hash},
 };
 use runtime::{
     ProcessorNode,
@@ -24,7 +25,7 @@ use runtime::{
 };
 use runtime_embedded::RunLock;
 use rusqlite::Connection;
-use schemas::{EasternDate, Matchup, Timestamp, raw::RawEvent};
+use schemas::{EasternDate, Matchup, Season, Timestamp, raw::RawEvent};
 use serde_json::Value;
 use sinks::{DateRange, SinkTopic, Sqlite, Warehouse, tables::TABLES};
 use std::{
@@ -213,12 +214,33 @@ fn a_model_of_the_replay_alone_adds_its_rows_and_changes_those_of_the_ensemble()
     live.ingest(&season());
     live.catch_up();
     let dates = middle_dates(&live);
-    let model = r#"{"impute":{"opponent_pace":100.0},"intercept":0.4,"kind":"linear","spread":{"at_zero":10.0,"per_point":2.5,"prior_games":80.0},"weights":{"opponent_pace":0.02}}"#;
-    let artifact = format!(
-        r#"{{"format":1,"trained_from":"2018-10-16","trained_to":"2019-04-10","feature_schema":"{}","library":"none","hash":"{}","model":{model}}}"#,
-        feature_schema_hash(),
-        blake3::hash(model.as_bytes()).to_hex()
-    );
+    let training = Training {
+        from: EasternDate(17_820),
+        to: EasternDate(17_996),
+        seasons: vec![Season(2018)],
+        rows: 1,
+        issued: 1,
+        retrospective: 0,
+        rows_hash: "none".into(),
+        dropped: Vec::new(),
+    };
+    let column = Column {
+        name: "opponent_pace".into(),
+        impute: Some(100.0),
+        mean: 100.0,
+        deviation: 4.0,
+        weight: 0.1,
+    };
+    let content = Content {
+        kind: Kind::LinearAndTrees,
+        feature_schema: feature_schema_hash(),
+        model: Model { columns: vec![column], intercept: 9.5, offset: 0, trees: Vec::new() },
+        spread: Spread { at_zero: 10.0, per_point: 2.5, prior_games: 80.0 },
+        training,
+        parameters: Parameters::default(),
+        backtest: None,
+    };
+    let artifact = Artifact::new(content).unwrap().text().unwrap();
     let path = live.file("artifact.json", &[artifact]);
     let mut command = live.command(&replay_arguments(&dates, "model"));
     assert!(command.env("FASTBREAK_LEARNED_MODEL", &path).output().unwrap().status.success());

@@ -60,6 +60,26 @@ pub fn table<E: Row>(
     wanted.map(|(_, row)| wire::decode(&row.value).map_err(|error| row.undecodable(&error))).collect()
 }
 
+/// Calls `each` with every row of a table, partition by partition, in key order within a partition. Only the rows of one partition are in
+/// memory at a time.
+///
+/// # Errors
+/// When the log cannot be read or a record is not a row of the table.
+pub fn each_row<E: Row>(
+    log: &mut dyn LogReader,
+    topic: &Topic<E>,
+    mut each: impl FnMut(E),
+) -> Result<(), RuntimeError> {
+    for partition in partitions(topic.info) {
+        let mut rows = BTreeMap::new();
+        add_newest_values(log, partition, &mut rows)?;
+        for row in rows.values() {
+            each(wire::decode(&row.value).map_err(|error| row.undecodable(&error))?);
+        }
+    }
+    Ok(())
+}
+
 /// Returns the keys of the rows of a table topic.
 ///
 /// # Errors
@@ -158,20 +178,30 @@ fn newest_values(
 ) -> Result<BTreeMap<String, StoredRow>, RuntimeError> {
     let mut rows = BTreeMap::new();
     for partition in partitions(topic) {
-        for batch in whole_partition(log, partition)? {
-            for record in batch.records() {
-                let record = record?;
-                match record.value {
-                    Some(value) => {
-                        let row = StoredRow { partition, offset: record.offset, value: value.to_vec() };
-                        rows.insert(record.key.to_owned(), row);
-                    }
-                    None => _ = rows.remove(record.key),
+        add_newest_values(log, partition, &mut rows)?;
+    }
+    Ok(rows)
+}
+
+/// Adds the rows of one partition of a table topic. No other partition has their keys.
+fn add_newest_values(
+    log: &mut dyn LogReader,
+    partition: TopicPartition,
+    rows: &mut BTreeMap<String, StoredRow>,
+) -> Result<(), RuntimeError> {
+    for batch in whole_partition(log, partition)? {
+        for record in batch.records() {
+            let record = record?;
+            match record.value {
+                Some(value) => {
+                    let row = StoredRow { partition, offset: record.offset, value: value.to_vec() };
+                    rows.insert(record.key.to_owned(), row);
                 }
+                None => _ = rows.remove(record.key),
             }
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 fn decode<E: Event>(partition: TopicPartition, record: &Record<'_>, value: &[u8]) -> Result<E, RuntimeError> {

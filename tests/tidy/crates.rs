@@ -8,14 +8,14 @@ use std::{collections::BTreeSet, process::Command};
 /// Which crate may depend on which; `*` marks a dependency of tests only. ARCHITECTURE.md has the drawing and the reasons.
 const EDGES: &str = "
     topics: schemas
-    processors: schemas
+    processors: schemas models
     runtime: schemas topics processors
     runtime-embedded: schemas topics runtime read-only-sqlite file-modes processors*
     runtime-kafka: schemas topics runtime processors*
     sinks: schemas topics runtime read-only-sqlite file-modes
     schema-registry: schemas
     simulator: schemas
-    fastbreak: schemas schema-registry read-only-sqlite file-modes topics processors runtime runtime-embedded runtime-kafka sinks console simulator
+    fastbreak: schemas schema-registry read-only-sqlite file-modes topics models processors runtime runtime-embedded runtime-kafka sinks console simulator
 ";
 
 fn metadata(arguments: &[&str]) -> serde_json::Value {

@@ -23,7 +23,7 @@ pub(super) struct Forecast {
 
 /// The features that a system would have used but that are missing; bit i stands for the feature with index i in the vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct MissingAdjustments(u64);
+pub(super) struct MissingAdjustments(u128);
 impl MissingAdjustments {
     pub fn insert(&mut self, index: usize) {
         self.0 |= 1 << index;

@@ -3,19 +3,19 @@
 //! Invariant: the predictor in a test has either no artifact or the one that `artifact()` returns, possibly with changed fields.
 //! Not here: expected numbers (`parity`).
 use super::{
-    Artifact, Kind, Model, Predictor, Spread, distribution::Distribution, feature_schema_hash,
+    Artifact, Content, Kind, Predictor, Spread, Training, distribution::Distribution, feature_schema_hash,
     lines::LINE_OFFSETS,
 };
+use models::{Column, Model, Node, Parameters, Split, Tree};
 use proptest::{collection::vec, option, prelude::*};
 use schemas::{
-    EasternDate, GameId, Line, PlayerId, Team, Timestamp,
+    EasternDate, GameId, Line, PlayerId, Season, Team, Timestamp,
     features::{
         Basis, Comparable, DefenseTier, Eligibility, FEATURES, Feature, Features, MissingReason, QualityFlag,
         Streak, index,
     },
     prediction::{LineSource, Predicted, Prediction, Recommendation, System, SystemOutcome, SystemSkip},
 };
-use std::collections::BTreeMap;
 
 /// Returns an eligible player whose features are all missing.
 pub(super) fn without_features() -> Features {
@@ -77,24 +77,44 @@ fn features(probability: f64) -> impl Strategy<Value = Features> {
     )
 }
 
-/// Returns an artifact that requires the season mean and imputes the opponent's pace.
-fn artifact() -> Artifact {
+/// Returns an artifact that requires the season mean, imputes the opponent's pace, and has one tree.
+pub(super) fn artifact() -> Artifact {
+    let column =
+        |name: &str, impute, weight| Column { name: name.into(), impute, mean: 10.0, deviation: 5.0, weight };
+    let split = Split { column: 1, threshold: 20.5, right: 2, missing_left: false };
     let model = Model {
-        impute: BTreeMap::from([("opponent_pace".into(), 100.0)]),
-        intercept: -1.5,
-        kind: Kind::Linear,
-        spread: Spread { at_zero: 10.0, per_point: 2.0, prior_games: 60.0 },
-        weights: BTreeMap::from([("points_avg_season".into(), 0.9), ("opponent_pace".into(), 0.02)]),
+        columns: vec![column("opponent_pace", Some(100.0), 0.25), column("points_avg_season", None, 4.5)],
+        intercept: 9.5,
+        offset: -1000,
+        trees: vec![Tree(vec![Node::Split(split), Node::Leaf(-2500), Node::Leaf(7500)])],
     };
-    Artifact {
-        format: 1,
-        trained_from: EasternDate(19_000),
-        trained_to: EasternDate(19_600),
+    let training = Training {
+        from: EasternDate(19_000),
+        to: EasternDate(19_600),
+        seasons: vec![Season(2022)],
+        rows: 3,
+        issued: 2,
+        retrospective: 1,
+        rows_hash: "00".into(),
+        dropped: Vec::new(),
+    };
+    let content = Content {
+        kind: Kind::LinearAndTrees,
         feature_schema: feature_schema_hash(),
-        library: "least squares 1".into(),
-        hash: model.hash().unwrap(),
         model,
-    }
+        spread: Spread { at_zero: 10.0, per_point: 2.0, prior_games: 60.0 },
+        training,
+        parameters: Parameters::default(),
+        backtest: None,
+    };
+    Artifact::new(content).unwrap()
+}
+
+/// Returns the artifact with a changed content.
+fn with_content(change: impl FnOnce(&mut Content)) -> Artifact {
+    let mut content = artifact().content().clone();
+    change(&mut content);
+    Artifact::new(content).unwrap()
 }
 
 fn outcome(prediction: &Prediction, system: System) -> &SystemOutcome {
@@ -335,15 +355,27 @@ fn a_learned_model_predicts_later_games_from_its_own_features_only() {
     let SystemOutcome::Predicted(predicted) = learned(artifact(), &features) else {
         panic!("the learned system did not predict")
     };
-    assert!((predicted.points - (-1.5 + 0.9 * 20.0 + 0.02 * 100.0)).abs() < 1e-12, "{}", predicted.points);
+    // The imputed pace is limited to 5 deviations; the leaf for at most 20.5 points is −0.25.
+    let expected = 9.5 + 0.25 * 5.0 + 4.5 * (20.0 - 10.0) / 5.0 - 0.1 - 0.25;
+    assert!((predicted.points - expected).abs() < 1e-12, "{}", predicted.points);
     assert_eq!(predicted.missing_adjustments, ["points_std_last_10", "opponent_pace"]);
 
     let skipped = SystemOutcome::Skipped;
     assert_eq!(learned(artifact(), &without_features()), skipped(SystemSkip::MissingFeature));
-    let trained_to_game_day = Artifact { trained_to: features.date, ..artifact() };
+    let trained_to_game_day = with_content(|content| content.training.to = features.date);
     assert_eq!(learned(trained_to_game_day, &features), skipped(SystemSkip::TrainedLater));
-    let other_features = Artifact { feature_schema: "another".into(), ..artifact() };
+    let other_features = with_content(|content| content.feature_schema = "another".into());
     assert_eq!(learned(other_features, &features), skipped(SystemSkip::OtherFeatures));
+}
+
+#[test]
+fn the_learned_system_alone_predicts_what_it_predicts_among_all_systems() {
+    let features =
+        with(&with(&without_features(), index::POINTS_AVG_SEASON, 20.0), index::POINTS_AVG_LAST_5, 21.0);
+    let predictor = Predictor::new(Some(artifact()));
+    let alone = predictor.predict_learned(&features);
+    assert_eq!(&alone, outcome(&predictor.predict(&features), System::LearnedV1));
+    assert!(matches!(alone, SystemOutcome::Predicted(_)));
 }
 
 #[test]
@@ -351,6 +383,6 @@ fn the_model_version_changes_with_the_artifact() {
     let version = |artifact| Predictor::new(artifact).version();
     assert_eq!(version(Some(artifact())), version(Some(artifact())));
     assert_ne!(version(None), version(Some(artifact())));
-    let retrained = Artifact { trained_to: EasternDate(19_601), ..artifact() };
+    let retrained = with_content(|content| content.training.to = EasternDate(19_601));
     assert_ne!(version(Some(artifact())), version(Some(retrained)));
 }

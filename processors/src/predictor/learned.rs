@@ -1,6 +1,7 @@
 //! `learned_v1`: the prediction of a trained model, skipped with a reason if no model is installed.
 //!
-//! Invariant: a model predicts only games after those on which it was trained, and only from the features on which it was trained.
+//! Invariant: a model predicts only games after those on which it was trained, and only from the features on which it was trained; each
+//! feature that it imputes is listed as missing.
 //! Not here: training; the text of an artifact (`artifact`).
 use super::{
     artifact::Artifact,
@@ -8,58 +9,46 @@ use super::{
     lines::Threshold,
 };
 use schemas::{
-    EasternDate,
     features::{FEATURES, Features, index},
     prediction::SystemSkip,
 };
 
 pub(super) const THRESHOLD: Threshold = Threshold::AtLeast { edge: 1.0, confidence: 60.0 };
 
-/// An artifact with its weights resolved to feature indexes.
+/// An artifact with its columns resolved to feature indexes.
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
     artifact: Artifact,
-    trained_to: EasternDate,
-    /// `None` if the artifact was trained on another list of features than that of this program; it then predicts nothing.
-    weights: Option<Vec<Weight>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Weight {
-    feature: usize,
-    weight: f64,
-    impute: Option<f64>,
+    /// For each column of the model, the index of the feature. `None` if the artifact was trained on another list of features than that of
+    /// this program; it then predicts nothing.
+    columns: Option<Vec<usize>>,
 }
 
 impl Learned {
     pub fn new(artifact: Artifact) -> Self {
-        let model = &artifact.model;
-        let weights = FEATURES.iter().enumerate().filter_map(|(feature, name)| {
-            let impute = model.impute.get(*name).copied();
-            model.weights.get(*name).map(|weight| Weight { feature, weight: *weight, impute })
-        });
-        let weights = artifact.has_current_features().then(|| weights.collect());
-        Learned { trained_to: artifact.trained_to, weights, artifact }
+        let content = artifact.content();
+        let feature = |name: &String| FEATURES.iter().position(|feature| feature == name);
+        // A verified artifact of the current features names only features.
+        let columns = || content.model.columns.iter().map(|column| feature(&column.name)).collect();
+        let columns = if content.has_current_features() { columns() } else { None };
+        Learned { columns, artifact }
     }
     pub fn artifact(&self) -> &Artifact {
         &self.artifact
     }
     pub fn forecast(&self, features: &Features) -> Result<Forecast, SystemSkip> {
-        let weights = self.weights.as_deref().ok_or(SystemSkip::OtherFeatures)?;
-        if features.date <= self.trained_to {
+        let content = self.artifact.content();
+        let columns = self.columns.as_deref().ok_or(SystemSkip::OtherFeatures)?;
+        if features.date <= content.training.to {
             return Err(SystemSkip::TrainedLater);
         }
         let mut reader = FeatureReader::new(features);
-        let (mut points, mut present_count) = (self.artifact.model.intercept, 0);
-        for weight in weights {
-            let value = reader.optional(weight.feature);
-            present_count += usize::from(value.is_some());
-            points += weight.weight * value.or(weight.impute).ok_or(SystemSkip::MissingFeature)?;
-        }
-        let present_share =
-            if weights.is_empty() { 1.0 } else { present_count as f64 / weights.len() as f64 };
+        let row: Vec<Option<f64>> = columns.iter().map(|feature| reader.optional(*feature)).collect();
+        let points = content.model.forecast(&row).map_err(|_| SystemSkip::MissingFeature)?;
+        let present = row.iter().flatten().count();
+        let present_share = if row.is_empty() { 1.0 } else { present as f64 / row.len() as f64 };
         let confidence = confidence(present_share, &mut reader);
-        Ok(reader.forecast(points, confidence, &self.artifact.model.spread))
+        Ok(reader.forecast(points, confidence, &content.spread))
     }
 }
 

@@ -23,7 +23,7 @@ mod similarity;
 mod version;
 mod zone_matchup;
 
-pub use artifact::{Artifact, ArtifactError, Kind, Model, feature_schema_hash};
+pub use artifact::{Artifact, ArtifactError, Backtest, Content, Kind, Training, feature_schema_hash};
 pub use distribution::Spread;
 
 use forecast::Forecast;
@@ -51,6 +51,15 @@ impl Predictor {
     /// Returns the version of the code, the constants and the artifact.
     pub fn version(&self) -> i64 {
         self.version
+    }
+
+    /// Computes the prediction of the learned system alone, or the reason why there is none. The player must be eligible.
+    pub fn predict_learned(&self, features: &Features) -> SystemOutcome {
+        outcome(self.learned(features), learned::THRESHOLD, BaseLine::for_features(features))
+    }
+
+    fn learned(&self, features: &Features) -> Result<Forecast, SystemSkip> {
+        self.learned.as_ref().ok_or(SystemSkip::ModelAbsent).and_then(|model| model.forecast(features))
     }
 
     /// Computes the predictions of all systems for one player and one game on one date.
@@ -91,7 +100,7 @@ impl Predictor {
             moving_average::forecast(features, &moving_average::RULES),
             zone_matchup::forecast(features, &zone_matchup::RULES),
             similarity::forecast(features, &similarity::RULES),
-            self.learned.as_ref().ok_or(SystemSkip::ModelAbsent).and_then(|model| model.forecast(features)),
+            self.learned(features),
         ];
         let ensemble = ensemble::forecast(components.iter().flatten(), features, &ensemble::RULES);
         let [moving_average, zone_matchup, similarity, learned] = components;

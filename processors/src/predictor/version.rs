@@ -11,15 +11,15 @@ use schemas::features::{Comparable, Feature, Features};
 /// The version of the predictor's code. Raise it in every change that computes different values from the same constants.
 const CODE_VERSION: u32 = 1;
 
-/// Returns the version of the code, the constants and the artifact: the first 64 bits of a BLAKE3 hash of their `Debug` text. A renamed
-/// field or type of the constants therefore changes the version.
+/// Returns the version of the code, the constants and the artifact: the first 64 bits of a BLAKE3 hash of the `Debug` text of the constants
+/// and the hash of the artifact. A renamed field or type of the constants therefore changes the version.
 pub(super) fn model_version(artifact: Option<&Artifact>) -> i64 {
     let constants = (
         (forecast::BOUNDS, lines::LINE_OFFSETS, lines::LOWEST_LINE),
         (moving_average::RULES, zone_matchup::RULES, similarity::RULES, ensemble::RULES),
         learned::THRESHOLD,
     );
-    let text = format!("{CODE_VERSION} {constants:?} {artifact:?}");
+    let text = format!("{CODE_VERSION} {constants:?} {:?}", artifact.map(Artifact::hash));
     first_64_bits(text.as_bytes())
 }
 

@@ -1,0 +1,106 @@
+//! Training: the linear model first, then trees on its residuals.
+//!
+//! Invariant: a fitted model passes its own check; a column that says nothing is dropped and named.
+//! Not here: the two parts (`linear`, `boosting`).
+use crate::{
+    bins::BinnedColumn,
+    boosting::{TreeParameters, boost},
+    linear::{self, LinearParameters},
+    model::{Model, ModelError},
+    table::{Dropped, Table},
+};
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroUsize;
+
+/// The parameters of the training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// The smallest share of rows in which a column must have a value; a column with fewer values is dropped.
+    pub min_present_share: f64,
+    pub linear: LinearParameters,
+    pub trees: TreeParameters,
+}
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters {
+            min_present_share: 0.1,
+            linear: LinearParameters::default(),
+            trees: TreeParameters::default(),
+        }
+    }
+}
+impl Parameters {
+    /// True if every parameter has a value with which training ends and gives a model.
+    fn is_valid(&self) -> bool {
+        let is_share = |value: f64| (0.0..=1.0).contains(&value);
+        let TreeParameters { leaves, rate, quantile, min_leaf_share, smoothing_share, .. } = self.trees;
+        let LinearParameters { steps, tolerance, ridge } = self.linear;
+        let are_shares =
+            [self.min_present_share, rate, min_leaf_share, smoothing_share].into_iter().all(is_share);
+        let are_numbers = tolerance >= 0.0 && ridge > 0.0 && ridge.is_finite() && steps > 0;
+        are_shares && are_numbers && leaves >= 1 && quantile > 0.0 && quantile < 1.0
+    }
+}
+
+/// Why no model can be trained.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FitError {
+    #[error("the table has no rows")]
+    NoRows,
+    #[error("the table has {0} rows, which is too many")]
+    TooManyRows(usize),
+    #[error("no column of the table says anything: each is missing in most rows, or always the same")]
+    NoColumns,
+    #[error("a parameter is out of range: {0:?}")]
+    Parameters(Box<Parameters>),
+    #[error("the equations of the linear model have no solution")]
+    NoSolution,
+    #[error("the trained model cannot be used: {0}")]
+    Model(#[from] ModelError),
+}
+
+/// A trained model, and the columns that it does not use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit {
+    pub model: Model,
+    pub dropped: Vec<Dropped>,
+}
+
+/// Trains a model. `on_tree` is called after each tree. The number of threads changes only how long this takes.
+///
+/// # Errors
+/// If the table has no rows or no usable column, or a parameter is out of range.
+pub fn fit(
+    table: &Table,
+    parameters: &Parameters,
+    threads: NonZeroUsize,
+    on_tree: &mut dyn FnMut(),
+) -> Result<Fit, FitError> {
+    if !parameters.is_valid() {
+        return Err(FitError::Parameters(Box::new(*parameters)));
+    }
+    if table.rows() == 0 {
+        return Err(FitError::NoRows);
+    }
+    if u32::try_from(table.rows()).is_err() {
+        return Err(FitError::TooManyRows(table.rows()));
+    }
+    let (usable, dropped) = table.usable_columns(parameters.min_present_share);
+    if usable.is_empty() {
+        return Err(FitError::NoColumns);
+    }
+    let linear = linear::fit(&usable, table.targets(), &parameters.linear).ok_or(FitError::NoSolution)?;
+    let errors = table.targets().iter().zip(&linear.forecasts).map(|(target, forecast)| target - forecast);
+    let residuals: Vec<f64> = errors.collect();
+    let binned: Vec<BinnedColumn> = usable.iter().map(BinnedColumn::new).collect();
+    let boosted = boost(&binned, &residuals, &parameters.trees, threads, on_tree);
+    let model = Model {
+        columns: linear.columns,
+        intercept: linear.intercept,
+        offset: boosted.offset,
+        trees: boosted.trees,
+    };
+    model.check()?;
+    Ok(Fit { model, dropped })
+}
