@@ -121,7 +121,9 @@ impl BoxScores {
             loaded.rows_repeated += deduplicate(&mut members, |a, b| by_player(&a.player, &b.player));
             published.push((list, members.iter().map(|member| member.player.clone()).collect()));
             let ListKey { game, date, team, opponent, is_final } = list;
-            final_games.extend(game.filter(|_| is_final).map(|game| (game, date)));
+            // A game that was called off may have the status of a game that is over, and players none of whom has played.
+            let is_played = is_final && members.iter().any(|member| member.stats.is_some());
+            final_games.extend(game.filter(|_| is_played).map(|game| (game, date)));
             loaded.observations.push(Observation::BoxScore(BoxScoreObservation {
                 feed: raw.feed,
                 game,

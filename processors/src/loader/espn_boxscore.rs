@@ -5,7 +5,6 @@
 //! was fetched on a later morning. `gamedate` is the Eastern date of the game.
 //! Not here: starters, and the reasons of absences, which stay in the raw payload; ESPN's player ids, which are not used.
 use super::{
-    box_scores::BoxScores,
     cell::Cell,
     dates,
     espn_box_score::{TEXTS, stats},
@@ -67,19 +66,18 @@ fn load_list(raw: &RawEvent, page: &Page, players: &[&RawValue]) -> Result<Loade
     })?;
     let teams = [(&teams.home, "teams.home"), (&teams.away, "teams.away")];
     let mut loaded = Loaded::default();
-    let Some(game) = game(raw, page, teams)? else {
+    let Some(mut game) = game(raw, page, teams)? else {
         loaded.count_out_of_scope(players.len());
         return Ok(loaded);
     };
-    let mut box_scores = BoxScores::default();
     for row in players {
         let (team, member) = match parse_row::<Player>(row) {
             Ok(player) => (game.team(&player.team, "team"), player.member()),
             Err(reason) => (Err(reason.clone()), Err(reason)),
         };
-        game.add(row, team, member, &mut box_scores, &mut loaded);
+        game.add(row, team, member, &mut loaded);
     }
-    box_scores.publish_with_lookups(raw, true, &mut loaded);
+    game.box_scores.publish_with_lookups(raw, true, &mut loaded);
     Ok(loaded)
 }
 
@@ -94,30 +92,28 @@ fn load_lists_by_team(raw: &RawEvent, page: &Page) -> Result<Loaded, Reject> {
             lists.len()
         )));
     };
-    let rows = |team: &str, rows: &RawValue| {
-        let prefixed = |reject: Reject| Reject { reason: format!("{team}: {}", reject.reason), ..reject };
-        parse_rows(rows.get())
-            .map(|rows| rows.into_iter().map(RawValue::to_owned).collect::<Vec<_>>())
-            .map_err(prefixed)
-    };
-    let sides = [rows(first, first_rows)?, rows(second, second_rows)?];
+    let sides = [players_of(first, first_rows)?, players_of(second, second_rows)?];
     let codes = [first, second].map(|code| Cell::Text(Cow::Borrowed(code.as_str())));
     let mut loaded = Loaded::default();
-    let Some(game) =
+    let Some(mut game) =
         game(raw, page, [(&codes[0], "the field of a list"), (&codes[1], "the field of a list")])?
     else {
         loaded.count_out_of_scope(sides.iter().map(Vec::len).sum());
         return Ok(loaded);
     };
-    let mut box_scores = BoxScores::default();
     for (side, team) in sides.iter().zip(game.teams) {
         for row in side {
             let member = parse_row::<Player>(row).and_then(|player| player.member());
-            game.add(row, Ok(team), member, &mut box_scores, &mut loaded);
+            game.add(row, Ok(team), member, &mut loaded);
         }
     }
-    box_scores.publish_with_lookups(raw, true, &mut loaded);
+    game.box_scores.publish_with_lookups(raw, true, &mut loaded);
     Ok(loaded)
+}
+
+/// Returns the rows of the players under the code of a team.
+fn players_of<'a>(team: &str, list: &'a RawValue) -> Result<Vec<&'a RawValue>, Reject> {
+    parse_rows(list.get()).map_err(|reject| Reject { reason: format!("{team}: {}", reject.reason), ..reject })
 }
 
 /// Decodes the game; `None` if one of its teams is a known team that is not an NBA team.
@@ -128,7 +124,7 @@ fn game(
 ) -> Result<Option<SingleGame>, Reject> {
     let Some(teams) = two_teams(first, second).map_err(Reject::bad_payload)? else { return Ok(None) };
     let date = dates::day(&page.gamedate, "gamedate").map_err(Reject::bad_payload)?;
-    Ok(Some(SingleGame { id: None, date, teams, is_final: is_fetched_later(raw, date) }))
+    Ok(Some(SingleGame::new(None, date, teams, is_fetched_later(raw, date))))
 }
 
 impl Player<'_> {

@@ -4,7 +4,6 @@
 //! found by their keys, whatever their order.
 //! Not here: odds, injuries, plays and officials, which stay in the raw payload; ESPN's player ids, which are not used.
 use super::{
-    box_scores::BoxScores,
     cell::Cell,
     dates,
     espn_box_score::{TEXTS, stats},
@@ -121,7 +120,7 @@ const KEYS: [&str; TEXTS] = [
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let summary: Summary = parse_payload(&raw.payload)?;
     let mut loaded = Loaded::default();
-    let game = game(&summary.header)?;
+    let mut game = game(&summary.header)?;
     let sides = match &summary.boxscore.players {
         Some(sides) => &sides[..],
         None if game.is_none() => &[],
@@ -130,11 +129,10 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
             return Err(Reject::bad_payload(reason));
         }
     };
-    let mut box_scores = BoxScores::default();
     for (index, side) in sides.iter().enumerate() {
         let at_side = |reason: String| Reject::bad_payload(format!("boxscore.players[{index}].{reason}"));
         let table = one(&side.statistics, "statistics").map_err(at_side)?;
-        let Some(game) = &game else {
+        let Some(game) = &mut game else {
             loaded.count_out_of_scope(table.athletes.len());
             continue;
         };
@@ -143,10 +141,12 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
         for row in &table.athletes {
             let member =
                 parse_row::<Athlete>(row).and_then(|athlete| member(athlete, &columns, table.keys.len()));
-            game.add(row, Ok(team), member, &mut box_scores, &mut loaded);
+            game.add(row, Ok(team), member, &mut loaded);
         }
     }
-    box_scores.publish_with_lookups(raw, true, &mut loaded);
+    if let Some(game) = game {
+        game.box_scores.publish_with_lookups(raw, true, &mut loaded);
+    }
     Ok(loaded)
 }
 
@@ -180,7 +180,7 @@ fn game(header: &Header) -> Result<Option<SingleGame>, Reject> {
     let teams = two_teams(first, second).map_err(in_game)?;
     let Some(teams) = teams.filter(|_| has_started) else { return Ok(None) };
     let date = dates::instant(&competition.date, "date").map_err(in_game)?.eastern_date();
-    Ok(Some(SingleGame { id: None, date, teams, is_final }))
+    Ok(Some(SingleGame::new(None, date, teams, is_final)))
 }
 
 /// Returns the position of each column.

@@ -6,7 +6,7 @@
 //! are listed.
 //! Not here: starters, officials, scores of quarters and the reasons of absences, which stay in the raw payload.
 use super::{
-    box_scores::{BoxScores, COLUMNS, box_score_stats},
+    box_scores::{COLUMNS, box_score_stats},
     cell::Cell,
     dates,
     json::{Object, parse_payload, parse_row},
@@ -146,18 +146,17 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
 fn load_game(raw: &RawEvent, payload: &Game, path: &str) -> Result<Loaded, Reject> {
     let mut loaded = Loaded::default();
     let sides = [&*payload.home_team, &*payload.away_team];
-    let Some(game) = game(raw, payload, path)? else {
+    let Some(mut game) = game(raw, payload, path)? else {
         loaded.count_out_of_scope(sides.iter().map(|side| side.players.len()).sum());
         return Ok(loaded);
     };
-    let mut box_scores = BoxScores::default();
     for (side, team) in sides.into_iter().zip(game.teams) {
         for row in &side.players {
             let member = parse_row::<Player>(row).and_then(Player::member);
-            game.add(row, Ok(team), member, &mut box_scores, &mut loaded);
+            game.add(row, Ok(team), member, &mut loaded);
         }
     }
-    box_scores.publish_with_known_names(raw, &mut loaded);
+    game.box_scores.publish_with_known_names(raw, &mut loaded);
     Ok(loaded)
 }
 
@@ -187,7 +186,7 @@ fn game(raw: &RawEvent, payload: &Game, path: &str) -> Result<Option<SingleGame>
             is_fetched_later(raw, date) || is_whole_game(&totals)
         }
     };
-    Ok(Some(SingleGame { id: Some(id), date, teams, is_final }))
+    Ok(Some(SingleGame::new(Some(id), date, teams, is_final)))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! minutes did not play. The payload states neither the date of the game, which the request key must state, nor whether it is over.
 //! Not here: the totals of starters and bench, positions, and the reasons of absences, which stay in the raw payload.
 use super::{
-    box_scores::{BoxScores, COLUMNS, box_score_stats},
+    box_scores::{COLUMNS, box_score_stats},
     cell::Cell,
     loaded::{Loaded, Reject},
     minutes::playing_time,
@@ -65,23 +65,22 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     if players.rows.is_empty() {
         return Ok(loaded);
     }
-    let Some(game) = game(raw, &teams)? else {
+    let Some(mut game) = game(raw, &teams)? else {
         loaded.count_out_of_scope(players.rows.len());
         return Ok(loaded);
     };
-    let mut box_scores = BoxScores::default();
     for row in &players.rows {
         match players.parse_row(row) {
             Ok(cells) => {
                 let team = game.team(&cells[1], HEADERS[1]);
-                game.add(row, team, member(&cells, game.id), &mut box_scores, &mut loaded);
+                game.add(row, team, member(&cells, game.id), &mut loaded);
             }
             Err(reason) => {
-                game.add(row, Err(reason.clone()), Err(reason), &mut box_scores, &mut loaded);
+                game.add(row, Err(reason.clone()), Err(reason), &mut loaded);
             }
         }
     }
-    box_scores.publish_with_known_names(raw, &mut loaded);
+    game.box_scores.publish_with_known_names(raw, &mut loaded);
     Ok(loaded)
 }
 
@@ -104,7 +103,7 @@ fn game(raw: &RawEvent, teams: &ResultSet<4>) -> Result<Option<SingleGame>, Reje
     let date = date_of_request(raw, game)?;
     let totals = rows.each_ref().map(|[_, _, minutes, points]| TotalsSoFar::new(minutes, points));
     let is_final = is_fetched_later(raw, date) || is_whole_game(&totals);
-    Ok(Some(SingleGame { id: Some(game), date, teams, is_final }))
+    Ok(Some(SingleGame::new(Some(game), date, teams, is_final)))
 }
 
 fn member(cells: &[Cell; HEADERS.len()], game: Option<GameId>) -> Result<BoxMember, String> {

@@ -6,7 +6,7 @@
 //! Not here: the inactive players, of whom a gamebook has only the surname, under the wrong team in some parsed files; the reasons of
 //! absences, officials and attendance. They stay in the raw payload.
 use super::{
-    box_scores::{BoxScores, COLUMNS, box_score_stats},
+    box_scores::{COLUMNS, box_score_stats},
     cell::Cell,
     dates,
     json::{Object, parse_payload, parse_row},
@@ -102,21 +102,20 @@ const COUNTS: [&str; COLUMNS] = [
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let gamebook: Gamebook = parse_payload(&raw.payload)?;
     let mut loaded = Loaded::default();
-    let Some(game) = game(&gamebook).map_err(Reject::bad_payload)? else {
+    let Some(mut game) = game(&gamebook).map_err(Reject::bad_payload)? else {
         loaded.count_out_of_scope(gamebook.active_players.len() + gamebook.dnp_players.len());
         return Ok(loaded);
     };
-    let mut box_scores = BoxScores::default();
     for (rows, has_played) in [(&gamebook.active_players, true), (&gamebook.dnp_players, false)] {
         for row in rows {
             let (team, member) = match parse_row::<Player>(row) {
                 Ok(player) => (team(&player.team, &game), member(player, has_played)),
                 Err(reason) => (Err(reason.clone()), Err(reason)),
             };
-            game.add(row, team, member, &mut box_scores, &mut loaded);
+            game.add(row, team, member, &mut loaded);
         }
     }
-    box_scores.publish_with_lookups(raw, true, &mut loaded);
+    game.box_scores.publish_with_lookups(raw, true, &mut loaded);
     Ok(loaded)
 }
 
@@ -125,7 +124,7 @@ fn game(gamebook: &Gamebook) -> Result<Option<SingleGame>, String> {
     let teams = two_teams((&gamebook.home_team, "home_team"), (&gamebook.away_team, "away_team"))?;
     let Some(teams) = teams else { return Ok(None) };
     let date = dates::day(&gamebook.date, "date")?;
-    Ok(Some(SingleGame { id: None, date, teams, is_final: true }))
+    Ok(Some(SingleGame::new(None, date, teams, true)))
 }
 
 /// Returns the team of the game with this full name, which may be written in capitals.

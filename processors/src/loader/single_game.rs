@@ -23,21 +23,25 @@ pub struct SingleGame {
     pub date: EasternDate,
     pub teams: [Team; 2],
     pub is_final: bool,
+    /// The lists of its two teams.
+    pub box_scores: BoxScores,
 }
 impl SingleGame {
+    pub fn new(id: Option<GameId>, date: EasternDate, teams: [Team; 2], is_final: bool) -> SingleGame {
+        SingleGame { id, date, teams, is_final, box_scores: BoxScores::default() }
+    }
     /// Adds a row to the list of its team; a bad row becomes a dead letter.
     pub fn add(
-        &self,
+        &mut self,
         row: &RawValue,
         team: Result<Team, String>,
         member: Result<BoxMember, String>,
-        box_scores: &mut BoxScores,
         loaded: &mut Loaded,
     ) {
         let own_team = team.as_ref().ok().copied();
         let decoded = team.and_then(|team| Ok((team, member?)));
         if decoded.is_err() {
-            box_scores.add_bad_row(ListName {
+            self.box_scores.add_bad_row(ListName {
                 game: self.id,
                 game_teams: self.teams.into(),
                 date: Some(self.date),
@@ -46,7 +50,7 @@ impl SingleGame {
             });
         }
         if let Some((team, member)) = loaded.count_row(row, decoded.map(Some)) {
-            box_scores.add(self.list(team), member);
+            self.box_scores.add(self.list(team), member);
         }
     }
     fn list(&self, team: Team) -> ListKey {

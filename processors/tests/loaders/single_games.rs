@@ -3,7 +3,7 @@
 //! Invariant: payloads are written by hand; a test whose real payloads are missing is skipped and prints the missing path.
 //! Not here: random changes of the payloads (`laws`), the number of rows in real payloads (`real`).
 use crate::payloads::{box_scores, names, payload_for, raw};
-use processors::loader::{Loaded, load};
+use processors::loader::{Loaded, Observation, load};
 use schemas::{
     ids::PlayerId,
     observation::{BoxMember, BoxScoreObservation},
@@ -212,6 +212,16 @@ fn a_game_that_is_not_over_is_live_and_one_that_has_not_started_is_out_of_scope(
     assert_eq!(in_the_evening(Feed::EspnSummary, &summary), Loaded::default());
 }
 #[test]
+fn a_game_in_which_nobody_has_played_does_not_count_as_played_whatever_its_status() {
+    let finals = |loaded: &Loaded| {
+        loaded.observations.iter().filter(|any| matches!(any, Observation::FinalBoxScore(_))).count()
+    };
+    let mut payload = live_layout();
+    assert_eq!(finals(&in_the_evening(Feed::NbacomBoxscore, &payload)), 1);
+    payload["game"]["homeTeam"]["players"] = payload["game"]["awayTeam"]["players"].clone();
+    assert_eq!(finals(&in_the_evening(Feed::NbacomBoxscore, &payload)), 0);
+}
+#[test]
 fn without_a_status_a_game_is_over_by_its_totals_or_on_a_later_morning() {
     for (_, mut payload) in other_layouts().into_iter().filter(|(feed, _)| *feed == Feed::NbacomBoxscore) {
         assert_eq!(are_final(&in_the_evening(Feed::NbacomBoxscore, &payload)), [true, true]);
@@ -262,11 +272,11 @@ fn preseason_is_out_of_scope_and_a_contradiction_in_a_row_is_a_bad_row() {
     );
 }
 
+/// A player's team, nba.com's id, and the seconds, points and plus-minus if the player has played.
+type RealLine = (Team, Option<PlayerId>, Option<(i32, i32, Option<i32>)>);
+
 /// Returns the line of a player in the real payloads of a feed.
-fn real_line(
-    lists: &[BoxScoreObservation],
-    name: &str,
-) -> (Team, Option<PlayerId>, Option<(i32, i32, Option<i32>)>) {
+fn real_line(lists: &[BoxScoreObservation], name: &str) -> RealLine {
     let members = lists.iter().flat_map(|list| list.members.iter().map(move |member| (list.team, member)));
     let (team, BoxMember { player, stats }) = members
         .into_iter()
