@@ -1,4 +1,4 @@
-//! The exponentially weighted moving average of a series: the weight of a value halves every *half-life* of values.
+//! The exponentially weighted moving average of a series: the weight of a value halves with every *span* of later values.
 //!
 //! Invariant: only + and · are used, in the order of the values, so the result is the same on every machine.
 //! Not here: the series (`feature_builder::career`, `team_form::season_players`).
@@ -10,13 +10,13 @@ pub struct Ewma {
     weight: f64,
 }
 impl Ewma {
-    /// The decay for the half-life 3: 0.5^(1/3). It is a literal, as are the others, because the results of `powf` differ among platforms.
+    /// The decay for the span 3: 0.5^(1/3). It is a literal, as are the others, because the results of `powf` differ among platforms.
     pub const DECAY_3: f64 = 0.793_700_525_984_099_8;
-    /// The decay for the half-life 8: 0.5^(1/8).
+    /// The decay for the span 8: 0.5^(1/8).
     pub const DECAY_8: f64 = 0.917_004_043_204_671_2;
-    /// The decay for the half-life 20: 0.5^(1/20).
+    /// The decay for the span 20: 0.5^(1/20).
     pub const DECAY_20: f64 = 0.965_936_328_924_845_6;
-    /// The decay for the half-life 60: 0.5^(1/60).
+    /// The decay for the span 60: 0.5^(1/60).
     pub const DECAY_60: f64 = 0.988_514_020_352_896_2;
 
     /// Adds a value, after the earlier ones are multiplied by the decay.
@@ -44,14 +44,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_weight_of_a_value_halves_every_half_life() {
-        for (half_life, decay) in
+    fn the_weight_of_a_value_halves_every_span() {
+        for (span, decay) in
             [(3, Ewma::DECAY_3), (8, Ewma::DECAY_8), (20, Ewma::DECAY_20), (60, Ewma::DECAY_60)]
         {
             let mut ewma = Ewma::default();
             ewma.add(decay, 1.0);
-            (0..half_life).for_each(|_| ewma.add(decay, 0.0));
-            assert!((ewma.sum() - 0.5).abs() < 1e-12, "half-life {half_life}");
+            (0..span).for_each(|_| ewma.add(decay, 0.0));
+            assert!((ewma.sum() - 0.5).abs() < 1e-12, "span {span}");
         }
         assert_eq!(Ewma::default().mean(), None);
     }

@@ -98,37 +98,43 @@ pub(crate) const FEATURE_COLUMNS: [Column; 64] = [
     ),
     real(
         "luck_free_points_ewma_3",
-        "Weighted mean of the points that the player's attempts give with his earlier shooting percentages; half-life 3 appearances",
+        "Weighted mean of the points that the player's attempts give with his earlier shooting percentages; the weight halves every 3 appearances",
     ),
     real(
         "luck_free_points_ewma_8",
-        "Weighted mean of the points that the player's attempts give with his earlier shooting percentages; half-life 8 appearances",
+        "Weighted mean of the points that the player's attempts give with his earlier shooting percentages; the weight halves every 8 appearances",
     ),
     real(
         "luck_free_points_ewma_20",
-        "Weighted mean of the points that the player's attempts give with his earlier shooting percentages; half-life 20 appearances",
+        "Weighted mean of the points that the player's attempts give with his earlier shooting percentages; the weight halves every 20 appearances",
     ),
     real(
         "luck_free_points_ewma_60",
-        "Weighted mean of the points that the player's attempts give with his earlier shooting percentages; half-life 60 appearances",
+        "Weighted mean of the points that the player's attempts give with his earlier shooting percentages; the weight halves every 60 appearances",
     ),
     real(
         "possessions_used_ewma_3",
-        "Weighted mean of FGA + 0.44 FTA + TOV per appearance, over all seasons; half-life 3 appearances",
+        "Weighted mean of FGA + 0.44 FTA + TOV per appearance, over all seasons; the weight halves every 3 appearances",
     ),
     real(
         "possessions_used_ewma_8",
-        "Weighted mean of FGA + 0.44 FTA + TOV per appearance, over all seasons; half-life 8 appearances",
+        "Weighted mean of FGA + 0.44 FTA + TOV per appearance, over all seasons; the weight halves every 8 appearances",
     ),
     real(
         "possessions_used_avg_last_10",
         "Mean of FGA + 0.44 FTA + TOV in the last 10 appearances this season",
     ),
-    real("minutes_ewma_3", "Weighted mean minutes per appearance, over all seasons; half-life 3 appearances"),
-    real("minutes_ewma_8", "Weighted mean minutes per appearance, over all seasons; half-life 8 appearances"),
+    real(
+        "minutes_ewma_3",
+        "Weighted mean minutes per appearance, over all seasons; the weight halves every 3 appearances",
+    ),
+    real(
+        "minutes_ewma_8",
+        "Weighted mean minutes per appearance, over all seasons; the weight halves every 8 appearances",
+    ),
     real(
         "minutes_ewma_20",
-        "Weighted mean minutes per appearance, over all seasons; half-life 20 appearances",
+        "Weighted mean minutes per appearance, over all seasons; the weight halves every 20 appearances",
     ),
     real("minutes_last_game", "Minutes in the last appearance this season"),
     real("minutes_in_last_7_days", "Minutes in the 7 days before the game"),
@@ -144,15 +150,15 @@ pub(crate) const FEATURE_COLUMNS: [Column; 64] = [
     real("team_games_season", "Number of games that the player's team played this season"),
     real(
         "ppm_ewma_20",
-        "Points per minute over all seasons, weighted with half-life 20 appearances, plus 12 points in 30 minutes",
+        "Points per minute over all seasons, plus 12 points in 30 minutes; the weight halves every 20 appearances",
     ),
     real(
         "ppm_ewma_60",
-        "Points per minute over all seasons, weighted with half-life 60 appearances, plus 12 points in 30 minutes",
+        "Points per minute over all seasons, plus 12 points in 30 minutes; the weight halves every 60 appearances",
     ),
     real(
         "luck_free_ppm_ewma_20",
-        "Luck-free points per minute over all seasons, weighted with half-life 20 appearances, plus 12 points in 30 minutes",
+        "Luck-free points per minute over all seasons, plus 12 points in 30 minutes; the weight halves every 20 appearances",
     ),
     real("ppm_previous_season", "Points per minute in the last earlier season in which the player appeared"),
     real(

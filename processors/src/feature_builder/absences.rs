@@ -6,7 +6,7 @@
 use crate::ewma::Ewma;
 use schemas::team_form::Rotation;
 
-/// The averages, with the half-life 8, of the minutes and possessions of regular teammates who probably did not appear.
+/// The averages, with the span 8, of the minutes and possessions of regular teammates who probably did not appear.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Absences {
     minutes: Ewma,

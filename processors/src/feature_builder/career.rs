@@ -19,7 +19,7 @@ const SHOTS_PER_APPEARANCE: f64 = 0.998;
 const PRIOR_MINUTES: f64 = 30.0;
 const PRIOR_POINTS: f64 = 0.4 * PRIOR_MINUTES;
 
-/// The averages with one half-life.
+/// The averages with one span.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Averages {
     pub points: Ewma,
@@ -84,7 +84,7 @@ impl Shots {
     }
 }
 
-/// The level of the minutes, as a Kalman filter estimates it: a level that drifts by a variance of 2.5 per appearance and 0.15 per day (at
+/// The level of the minutes, as a Kalman filter estimates it: a level that changes by a variance of 2.5 per appearance and 0.15 per day (at
 /// most 30 days), and minutes that differ from it by a variance of 36.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct MinutesLevel {
@@ -93,16 +93,17 @@ struct MinutesLevel {
 }
 impl MinutesLevel {
     const NOISE: f64 = 36.0;
-    const DRIFT_PER_APPEARANCE: f64 = 2.5;
-    const DRIFT_PER_DAY: f64 = 0.15;
+    const VARIANCE_PER_APPEARANCE: f64 = 2.5;
+    const VARIANCE_PER_DAY: f64 = 0.15;
     const MAX_DAYS: i32 = 30;
     /// The days before the first appearance.
     const FIRST_DAYS: i32 = 10;
-    const DRIFT_PER_SEASON: f64 = 40.0;
+    const VARIANCE_PER_SEASON: f64 = 40.0;
 
     fn add(&mut self, minutes: f64, days: i32) {
-        let drift = Self::DRIFT_PER_APPEARANCE + f64::from(days.min(Self::MAX_DAYS)) * Self::DRIFT_PER_DAY;
-        let variance = self.variance + drift;
+        let added =
+            Self::VARIANCE_PER_APPEARANCE + f64::from(days.min(Self::MAX_DAYS)) * Self::VARIANCE_PER_DAY;
+        let variance = self.variance + added;
         let gain = variance / (variance + Self::NOISE);
         self.mean += gain * (minutes - self.mean);
         self.variance = (1.0 - gain) * variance;
@@ -120,7 +121,7 @@ struct Latest {
 /// A player's career up to an instant.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Career {
-    /// The averages with the half-lives 3, 8, 20 and 60.
+    /// The averages with the spans 3, 8, 20 and 60.
     averages: [Averages; 4],
     threes: Shots,
     twos: Shots,
@@ -158,7 +159,7 @@ impl Career {
         for shots in [&mut self.threes, &mut self.twos, &mut self.free_throws] {
             shots.scale(SEASON_SHOTS);
         }
-        self.minutes_level.variance += MinutesLevel::DRIFT_PER_SEASON;
+        self.minutes_level.variance += MinutesLevel::VARIANCE_PER_SEASON;
         self.ppm_previous_season = Some(self.season_points / self.season_minutes);
         (self.season_points, self.season_minutes) = (0.0, 0.0);
         self.latest = Some(Latest { season, ..latest });
@@ -207,11 +208,11 @@ impl Career {
             ),
         }
     }
-    /// Returns the averages with the half-lives 3, 8, 20 and 60; `None` if the player has not appeared in any season.
+    /// Returns the averages with the spans 3, 8, 20 and 60; `None` if the player has not appeared in any season.
     pub fn averages(&self) -> Option<&[Averages; 4]> {
         self.latest.map(|_| &self.averages)
     }
-    /// Returns the minutes that the player is expected to play if he appears: the mean of the averages with the half-lives 3 and 8.
+    /// Returns the minutes that the player is expected to play if he appears: the mean of the averages with the spans 3 and 8.
     pub fn expected_minutes(&self) -> Option<f64> {
         let [averages_3, averages_8, ..] = &self.averages;
         Some(0.5 * averages_3.minutes.mean()? + 0.5 * averages_8.minutes.mean()?)

@@ -1,4 +1,4 @@
-//! The features of the player's form over the career and in the team: averages with half-lives, luck-free points, minutes, absences.
+//! The features of the player's form over the career and in the team: averages with spans, luck-free points, minutes, absences.
 //!
 //! Invariant: each feature is set exactly once.
 //! Not here: the features over windows of the season (`vector`), the career (`career`), the probability that a teammate appears
@@ -22,7 +22,7 @@ pub type Indexed = (usize, Feature);
 
 /// Minutes of all players of a team in a game without overtime.
 const TEAM_MINUTES: f64 = 240.0;
-/// The minutes of the teammates who are expected to play are at least these minus the player's own.
+/// The denominator of the expected share is at least these minutes: early in a season, few teammates are regulars.
 const MIN_MINUTES_EXPECTED: f64 = 60.0;
 
 /// The inputs of these features.
@@ -53,15 +53,15 @@ impl<'a> PlayerForm<'a> {
         groups.chain(self.appearances()).chain(self.absences())
     }
     fn averages(&self) -> [Indexed; 13] {
-        let average = |half_life: usize, mean: fn(&Averages) -> Option<f64>| {
+        let average = |span: usize, mean: fn(&Averages) -> Option<f64>| {
             let averages = self.history.career.content.averages();
-            let value = averages.and_then(|averages| mean(&averages[half_life]));
+            let value = averages.and_then(|averages| mean(&averages[span]));
             Feature::value_or(value, MissingReason::NoCareerAppearances)
         };
-        let points = |half_life| average(half_life, |averages| averages.points.mean());
-        let luck_free = |half_life| average(half_life, |averages| averages.luck_free_points.mean());
-        let possessions = |half_life| average(half_life, |averages| averages.possessions_used.mean());
-        let minutes = |half_life| average(half_life, |averages| averages.minutes.mean());
+        let points = |span| average(span, |averages| averages.points.mean());
+        let luck_free = |span| average(span, |averages| averages.luck_free_points.mean());
+        let possessions = |span| average(span, |averages| averages.possessions_used.mean());
+        let minutes = |span| average(span, |averages| averages.minutes.mean());
         [
             (index::POINTS_EWMA_3, points(0)),
             (index::POINTS_EWMA_8, points(1)),
@@ -80,8 +80,8 @@ impl<'a> PlayerForm<'a> {
     }
     fn rates(&self) -> [Indexed; 4] {
         let career = &self.history.career.content;
-        let rate = |half_life: usize, rate: fn(&Averages) -> f64| {
-            let value = career.averages().map(|averages| rate(&averages[half_life]));
+        let rate = |span: usize, rate: fn(&Averages) -> f64| {
+            let value = career.averages().map(|averages| rate(&averages[span]));
             Feature::value_or(value, MissingReason::NoCareerAppearances)
         };
         let previous = Feature::value_or(career.ppm_previous_season(), MissingReason::NoEarlierSeason);

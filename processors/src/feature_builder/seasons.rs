@@ -1,7 +1,7 @@
 //! The games of one player by season, and the career through each season, which is computed once and not for each row.
 //!
-//! The career through a season is the same for all rows whose cutoff is after all that became known about the season: `Settled`. Other rows,
-//! such as those of games before a late correction, compute it from the games.
+//! The career through a season (`CareerThrough`) is the same for all rows whose cutoff is after all that became known about the season.
+//! Other rows, such as those of games before a late correction, compute it from the games.
 //!
 //! Invariant: a career as of a cutoff depends only on what the cutoff and its basis select, whether it was computed before or not.
 //! Not here: what a career consists of (`career`), the appearances of the season of the game (`history`).
@@ -21,7 +21,7 @@ pub struct Seasons(BTreeMap<Season, SeasonGames>);
 struct SeasonGames {
     games: BTreeMap<(GameId, Matchup), PlayerGame>,
     /// The career through this season; empty until a row needs it, and again after a game of this season or of an earlier one changed.
-    settled: OnceLock<Settled>,
+    through: OnceLock<CareerThrough>,
 }
 
 /// Omits what follows from the games.
@@ -33,7 +33,7 @@ impl fmt::Debug for SeasonGames {
 
 /// A career that is derived from the last revision of every game.
 #[derive(Clone, Copy, Debug)]
-struct Settled {
+struct CareerThrough {
     career: Career,
     /// When the last of these revisions became known.
     known_at: Timestamp,
@@ -44,10 +44,10 @@ struct Settled {
     /// True if any game has revisions without retracted observations, which the retrospective basis uses.
     has_retractions: bool,
 }
-impl Settled {
+impl CareerThrough {
     /// Before the first season.
-    fn nothing() -> Settled {
-        Settled {
+    fn nothing() -> CareerThrough {
+        CareerThrough {
             career: Career::default(),
             known_at: Timestamp::DISTANT_PAST,
             known_at_of_several: Timestamp::DISTANT_PAST,
@@ -88,7 +88,7 @@ impl Seasons {
     pub fn put(&mut self, key: (GameId, Matchup), row: Option<PlayerGame>) -> Option<PlayerGame> {
         let season = key.0.season();
         for later in self.0.range_mut(season..).map(|(_, later)| later) {
-            later.settled.take();
+            later.through.take();
         }
         let games = &mut self.0.entry(season).or_default().games;
         let old = match row {
@@ -112,12 +112,12 @@ impl Seasons {
     }
     /// Returns the career through all seasons before the given one, as of a cutoff, and when it became known.
     pub fn career_before(&self, season: Season, cutoff: Cutoff) -> Known<Career> {
-        let mut settled = Settled::nothing();
+        let mut through = CareerThrough::nothing();
         for season in self.0.range(..season).map(|(_, season)| season) {
-            settled = *season.settled.get_or_init(|| settled.with(season));
+            through = *season.through.get_or_init(|| through.with(season));
         }
-        if settled.is_selected_by(cutoff) {
-            return Known { content: settled.career, known_at: settled.known_at };
+        if through.is_selected_by(cutoff) {
+            return Known { content: through.career, known_at: through.known_at };
         }
         let mut known = Known { content: Career::default(), known_at: Timestamp::DISTANT_PAST };
         for season in self.0.range(..season).map(|(_, season)| season) {

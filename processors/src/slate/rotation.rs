@@ -11,9 +11,9 @@ use schemas::{
 /// A teammate with at least these expected minutes is a regular.
 const REGULAR_MINUTES: f64 = 10.0;
 /// Of the players who are out for many games, some no longer belong to the team. From this number of missed games on, each further game
-/// multiplies the part of a player who does not appear by [`FORGOTTEN_PER_GAME`].
-const FORGOTTEN_AFTER_GAMES: i32 = 15;
-const FORGOTTEN_PER_GAME: f64 = 0.9;
+/// multiplies the part of a player who does not appear by [`FADE_PER_GAME`].
+const FADES_AFTER_GAMES: i32 = 15;
+const FADE_PER_GAME: f64 = 0.9;
 
 /// Derives the rotation of a candidate in a team; `None` if the team has no box score this season.
 pub fn rotation(form: &Form, candidate: PlayerId) -> Option<Rotation> {
@@ -31,7 +31,7 @@ pub fn rotation(form: &Form, candidate: PlayerId) -> Option<Rotation> {
         |other: &&SeasonPlayer| other.player != candidate && other.expected_minutes >= REGULAR_MINUTES;
     for teammate in players.iter().filter(is_regular_teammate) {
         let appears = probability_of_appearance(teammate.games_missed);
-        let absent = (1.0 - appears) * share_not_forgotten(teammate.games_missed);
+        let absent = (1.0 - appears) * share_not_faded(teammate.games_missed);
         rotation.minutes_available += teammate.expected_minutes * appears;
         rotation.minutes_absent += teammate.expected_minutes * absent;
         rotation.possessions_absent += teammate.expected_possessions * absent;
@@ -39,8 +39,8 @@ pub fn rotation(form: &Form, candidate: PlayerId) -> Option<Rotation> {
     Some(rotation)
 }
 
-/// Returns the share of regular players who appear in the next game of the team after they missed this number of its games: measured over
-/// the seasons 2018-19 to 2023-24.
+/// Returns the probability that a regular appears in the next game of the team after missing this number of its games: about the share of
+/// those who did in the seasons 2018-19 to 2023-24.
 const fn probability_of_appearance(games_missed: i32) -> f64 {
     match games_missed {
         0 => 0.93,
@@ -52,8 +52,8 @@ const fn probability_of_appearance(games_missed: i32) -> f64 {
     }
 }
 
-fn share_not_forgotten(games_missed: i32) -> f64 {
-    (FORGOTTEN_AFTER_GAMES..games_missed).fold(1.0, |share, _| share * FORGOTTEN_PER_GAME)
+fn share_not_faded(games_missed: i32) -> f64 {
+    (FADES_AFTER_GAMES..games_missed).fold(1.0, |share, _| share * FADE_PER_GAME)
 }
 
 #[cfg(test)]
@@ -88,18 +88,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_candidate_is_no_teammate_and_a_teammate_is_available_or_absent_or_forgotten(
+        fn the_candidate_is_no_teammate_and_a_teammate_is_available_or_absent_or_faded(
             players in prop::collection::vec(player(), 0..20),
             candidate in 0..25usize,
         ) {
             let with = rotation(&form(Some(season_players(&players))), PlayerId(candidate as u32)).unwrap();
             let teammates = || players.iter().enumerate().filter(|(index, _)| *index != candidate).map(|(_, player)| player);
             let regulars = || teammates().filter(|(_, minutes, _)| *minutes >= 10.0);
-            let forgotten: f64 = regulars()
+            let faded: f64 = regulars()
                 .map(|(missed, minutes, _)| minutes * 0.95 * (1.0 - 0.9f64.powi((missed - 15).max(0))))
                 .sum();
             let minutes: f64 = regulars().map(|(_, minutes, _)| minutes).sum();
-            prop_assert!((with.minutes_available + with.minutes_absent + forgotten - minutes).abs() < 1e-9);
+            prop_assert!((with.minutes_available + with.minutes_absent + faded - minutes).abs() < 1e-9);
             let possessions: f64 = regulars().map(|(_, _, possessions)| possessions).sum();
             prop_assert!(with.possessions_absent <= possessions + 1e-9);
             prop_assert_eq!(with.games_missed, players.get(candidate).map(|player| player.0));
@@ -111,10 +111,10 @@ mod tests {
     fn a_regular_who_missed_one_game_is_available_with_his_probability() {
         let players = season_players(&[(0, 30.0, 20.0), (1, 30.0, 20.0), (0, 9.9, 5.0), (20, 20.0, 10.0)]);
         let rotation = rotation(&form(Some(players)), PlayerId(0)).unwrap();
-        let forgotten = 0.9f64.powi(5);
+        let faded = 0.9f64.powi(5);
         assert_eq!(rotation.minutes_available, 30.0 * 0.42 + 20.0 * 0.05);
-        assert!((rotation.minutes_absent - (30.0 * 0.58 + 20.0 * 0.95 * forgotten)).abs() < 1e-9);
-        assert!((rotation.possessions_absent - (20.0 * 0.58 + 10.0 * 0.95 * forgotten)).abs() < 1e-9);
+        assert!((rotation.minutes_absent - (30.0 * 0.58 + 20.0 * 0.95 * faded)).abs() < 1e-9);
+        assert!((rotation.possessions_absent - (20.0 * 0.58 + 10.0 * 0.95 * faded)).abs() < 1e-9);
     }
     #[test]
     fn a_team_without_a_box_score_has_no_rotation() {

@@ -116,8 +116,8 @@ mod tests {
         let last = *appearances.last()?;
         let is_return = |index: &usize| appearances[*index] - appearances[index - 1] > 5;
         let returned = (1..appearances.len()).rev().find(is_return);
-        let mean = |half_life: f64, value: fn(PlayerWorkload) -> f64| {
-            let weight = |index: usize| 0.5f64.powf((appearances.len() - 1 - index) as f64 / half_life);
+        let mean = |span: f64, value: fn(PlayerWorkload) -> f64| {
+            let weight = |index: usize| 0.5f64.powf((appearances.len() - 1 - index) as f64 / span);
             let value = |index: usize| value(workload(games[appearances[index]][player]));
             let (sum, weights) = (0..appearances.len())
                 .map(|index| (weight(index) * value(index), weight(index)))
