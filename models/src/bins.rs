@@ -1,7 +1,8 @@
 //! Bins: the values of each column as small whole numbers, in the order of the values.
 //!
 //! Bin 0 has the missing values. Every different value has a bin of its own, or, if there are too many, every bin has about the same number of
-//! rows. The bins depend only on the order of the values, so a monotone transformation of a column does not change them.
+//! rows. The bins depend only on the order of the values, so a monotone transformation of a column does not change them, unless it brings two
+//! values so close together that rounding may have made the difference; these share a bin.
 //! Invariant: a value is at most the threshold of its bin, and greater than that of the bin before.
 //! Not here: counting rows (`histogram`).
 use crate::{
@@ -42,7 +43,8 @@ fn thresholds(sorted: &[f64]) -> Vec<f64> {
         uppers.dedup();
     }
     let next = |upper: f64| sorted.get(sorted.partition_point(|value| *value <= upper)).copied();
-    uppers.iter().map(|upper| next(*upper).map_or(*upper, |next| shortest_between(*upper, next))).collect()
+    let threshold = |upper: &f64| next(*upper).map_or(Some(*upper), |next| shortest_between(*upper, next));
+    uppers.iter().filter_map(threshold).collect()
 }
 
 #[cfg(test)]

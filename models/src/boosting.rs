@@ -36,8 +36,8 @@ impl Default for TreeParameters {
             leaves: 15,
             rate: 0.05,
             quantile: 0.5,
-            min_leaf_share: 0.003,
-            smoothing_share: 0.0005,
+            min_leaf_share: 0.006,
+            smoothing_share: 0.02,
         }
     }
 }
