@@ -13,11 +13,14 @@ use crate::{
 /// The number of bins of a column, with that of the missing values.
 pub const BINS: usize = 256;
 
+/// The threshold of the last bin. A split by it tells missing values from all others, also from values that no training row had.
+const ABOVE_ALL: f64 = 1e300;
+
 /// A column in bins.
 pub struct BinnedColumn {
     /// The bin of each row.
     pub bins: Vec<u8>,
-    /// The threshold of bin b is `thresholds[b − 1]`; the last one is the greatest value.
+    /// The threshold of bin b is `thresholds[b − 1]`; the last one is [`ABOVE_ALL`].
     pub thresholds: Vec<f64>,
 }
 impl BinnedColumn {
@@ -43,7 +46,9 @@ fn thresholds(sorted: &[f64]) -> Vec<f64> {
         uppers.dedup();
     }
     let next = |upper: f64| sorted.get(sorted.partition_point(|value| *value <= upper)).copied();
-    let threshold = |upper: &f64| next(*upper).map_or(Some(*upper), |next| shortest_between(*upper, next));
+    let above_all = |upper: f64| Some(upper.max(ABOVE_ALL));
+    let threshold =
+        |upper: &f64| next(*upper).map_or(above_all(*upper), |next| shortest_between(*upper, next));
     uppers.iter().filter_map(threshold).collect()
 }
 

@@ -18,7 +18,7 @@ pub enum Node {
     Split(Split),
 }
 
-/// A question about one column.
+/// A comparison of one column with a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "(u16, f64, i32)", into = "(u16, f64, i32)")]
 pub struct Split {
