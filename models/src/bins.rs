@@ -1,7 +1,8 @@
 //! Bins: the values of each column as small whole numbers, in the order of the values.
 //!
 //! Bin 0 has the missing values. Every different value has a bin of its own, or, if there are too many, every bin has about the same number of
-//! rows. The bins depend only on the order of the values, so a monotone transformation of a column does not change them.
+//! rows. The bins depend only on the order of the values, so a monotone transformation of a column does not change them, unless it brings two
+//! values so close together that rounding may have made the difference; these share a bin.
 //! Invariant: a value is at most the threshold of its bin, and greater than that of the bin before.
 //! Not here: counting rows (`histogram`).
 use crate::{
@@ -12,11 +13,14 @@ use crate::{
 /// The number of bins of a column, with that of the missing values.
 pub const BINS: usize = 256;
 
+/// The threshold of the last bin. A split by it tells missing values from all others, also from values that no training row had.
+const ABOVE_ALL: f64 = 1e300;
+
 /// A column in bins.
 pub struct BinnedColumn {
     /// The bin of each row.
     pub bins: Vec<u8>,
-    /// The threshold of bin b is `thresholds[b − 1]`; the last one is the greatest value.
+    /// The threshold of bin b is `thresholds[b − 1]`; the last one is [`ABOVE_ALL`].
     pub thresholds: Vec<f64>,
 }
 impl BinnedColumn {
@@ -42,7 +46,10 @@ fn thresholds(sorted: &[f64]) -> Vec<f64> {
         uppers.dedup();
     }
     let next = |upper: f64| sorted.get(sorted.partition_point(|value| *value <= upper)).copied();
-    uppers.iter().map(|upper| next(*upper).map_or(*upper, |next| shortest_between(*upper, next))).collect()
+    let above_all = |upper: f64| Some(upper.max(ABOVE_ALL));
+    let threshold =
+        |upper: &f64| next(*upper).map_or(above_all(*upper), |next| shortest_between(*upper, next));
+    uppers.iter().filter_map(threshold).collect()
 }
 
 #[cfg(test)]

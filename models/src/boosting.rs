@@ -8,39 +8,10 @@ use crate::{
     growth::Growth,
     histogram::Counts,
     numbers::quantile,
+    parameters::TreeParameters,
     tree::{Tree, UNITS},
 };
-use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
-
-/// The parameters of the boosted trees.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TreeParameters {
-    pub trees: u32,
-    /// The largest number of leaves of a tree.
-    pub leaves: u32,
-    /// The share of a leaf's quantile that is added to the forecast.
-    pub rate: f64,
-    /// The quantile that is forecast; 0.5 is the median.
-    pub quantile: f64,
-    /// The smallest number of rows of a leaf, as a share of all rows.
-    pub min_leaf_share: f64,
-    /// A number of rows, as a share of all rows, that is added to that of a leaf when splits are compared: small leaves gain less.
-    pub smoothing_share: f64,
-}
-impl Default for TreeParameters {
-    fn default() -> Self {
-        TreeParameters {
-            trees: 200,
-            leaves: 15,
-            rate: 0.05,
-            quantile: 0.5,
-            min_leaf_share: 0.003,
-            smoothing_share: 0.0005,
-        }
-    }
-}
 
 /// Trees, and the quantile of the residuals to which they add.
 pub struct Boosted {

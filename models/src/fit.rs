@@ -4,44 +4,13 @@
 //! Not here: the two parts (`linear`, `boosting`).
 use crate::{
     bins::BinnedColumn,
-    boosting::{TreeParameters, boost},
-    linear::{self, LinearParameters},
+    boosting::boost,
+    linear,
     model::{Model, ModelError},
+    parameters::Parameters,
     table::{Dropped, Table},
 };
-use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
-
-/// The parameters of the training.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parameters {
-    /// The smallest share of rows in which a column must have a value; a column with fewer values is dropped.
-    pub min_present_share: f64,
-    pub linear: LinearParameters,
-    pub trees: TreeParameters,
-}
-impl Default for Parameters {
-    fn default() -> Self {
-        Parameters {
-            min_present_share: 0.1,
-            linear: LinearParameters::default(),
-            trees: TreeParameters::default(),
-        }
-    }
-}
-impl Parameters {
-    /// True if every parameter has a value with which training ends and gives a model.
-    fn is_valid(&self) -> bool {
-        let is_share = |value: f64| (0.0..=1.0).contains(&value);
-        let TreeParameters { leaves, rate, quantile, min_leaf_share, smoothing_share, .. } = self.trees;
-        let LinearParameters { steps, tolerance, ridge } = self.linear;
-        let are_shares =
-            [self.min_present_share, rate, min_leaf_share, smoothing_share].into_iter().all(is_share);
-        let are_numbers = tolerance >= 0.0 && ridge > 0.0 && ridge.is_finite() && steps > 0;
-        are_shares && are_numbers && leaves >= 1 && quantile > 0.0 && quantile < 1.0
-    }
-}
 
 /// Why no model can be trained.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -2,13 +2,13 @@
 //!
 //! A split gains g²/(n + s) of both sides less that of the whole, where g is the sum of the gradients of the pinball loss, n the number of
 //! rows, and s a smoothing (T. Chen and C. Guestrin, "XGBoost", 2016, with 1 as second derivative).
-//! Invariant: of equally good splits, the one of the first column and the lowest bin is taken, so the tree does not depend on threads;
+//! Invariant: of equally good splits, the one of the first column and the lowest bin wins, so the tree does not depend on threads;
 //! limits are shares of the rows, so a table with every row twice gives the same tree.
 //! Not here: the sequence of trees (`boosting`).
 use crate::{
     bins::BinnedColumn,
-    boosting::TreeParameters,
     histogram::{Counts, Histogram},
+    parameters::TreeParameters,
     tree::{Node, Split, Tree},
 };
 use std::num::NonZeroUsize;
@@ -150,7 +150,7 @@ impl Growth<'_> {
     }
 }
 
-/// Returns the leaf with the best split. Of equally good ones, the leaf with the lowest node is taken.
+/// Returns the leaf with the best split. Of equally good ones, the leaf with the lowest node wins.
 fn next_split(leaves: &[Leaf]) -> Option<(usize, BestSplit)> {
     let splits = leaves.iter().enumerate().filter_map(|(index, leaf)| Some((index, leaf.node, leaf.best?)));
     let best = splits.max_by(|(_, node, split), (_, other_node, other)| {

@@ -13,13 +13,13 @@ mod histogram;
 mod linear;
 mod model;
 mod numbers;
+mod parameters;
 mod table;
 mod tree;
 
-pub use boosting::TreeParameters;
-pub use fit::{Fit, FitError, Parameters, fit};
-pub use linear::LinearParameters;
+pub use fit::{Fit, FitError, fit};
 pub use model::{Column, Model, ModelError};
 pub use numbers::significant;
+pub use parameters::{LinearParameters, Parameters, TreeParameters};
 pub use table::{DropReason, Dropped, Table, TableError};
 pub use tree::{Node, Split, Tree, TreeError};

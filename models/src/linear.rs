@@ -9,28 +9,11 @@
 //! Not here: what the trees add (`boosting`).
 use crate::{
     cholesky,
-    model::{Column, LIMIT},
+    model::Column,
     numbers::{median_of_sorted, significant},
+    parameters::LinearParameters,
     table::UsableColumn,
 };
-use serde::{Deserialize, Serialize};
-
-/// The parameters of the linear median regression.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LinearParameters {
-    /// The largest number of steps.
-    pub steps: u32,
-    /// The regression ends when no weight changes by more than this, in units of the target.
-    pub tolerance: f64,
-    /// The penalty of squared weights, relative to the number of rows.
-    pub ridge: f64,
-}
-impl Default for LinearParameters {
-    fn default() -> Self {
-        LinearParameters { steps: 20, tolerance: 1e-3, ridge: 1e-4 }
-    }
-}
 
 /// The errors of rows with e² below this count as nearly squares: a quarter of a point squared.
 const SMOOTHING: f64 = 0.25;
@@ -132,13 +115,6 @@ impl<'a> Equations<'a> {
 
 fn forecast(row: &[f64], weights: &[f64]) -> f64 {
     row.iter().zip(weights).map(|(value, weight)| value * weight).sum()
-}
-
-impl Column {
-    /// Returns the number of standard deviations by which a value exceeds the mean of the column, limited to ±[`LIMIT`].
-    pub(crate) fn scale(&self, value: f64) -> f64 {
-        ((value - self.mean) / self.deviation).clamp(-LIMIT, LIMIT)
-    }
 }
 
 #[cfg(test)]

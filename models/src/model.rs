@@ -8,7 +8,7 @@ use crate::tree::{Tree, TreeError, UNITS};
 use serde::{Deserialize, Serialize};
 
 /// The number of standard deviations to which a value is limited.
-pub(crate) const LIMIT: f64 = 5.0;
+const LIMIT: f64 = 5.0;
 /// The largest weight and intercept in either direction, in units of the target.
 const MAX_WEIGHT: f64 = 1e6;
 
@@ -89,6 +89,10 @@ impl Model {
 }
 
 impl Column {
+    /// Returns the number of standard deviations by which a value exceeds the mean of the column, limited to ±[`LIMIT`].
+    pub(crate) fn scale(&self, value: f64) -> f64 {
+        ((value - self.mean) / self.deviation).clamp(-LIMIT, LIMIT)
+    }
     fn check(&self) -> Result<(), ModelError> {
         let numbers = [
             ("impute", self.impute.unwrap_or_default(), f64::MAX),

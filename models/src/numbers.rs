@@ -9,12 +9,21 @@ pub fn significant(value: f64) -> f64 {
     format!("{value:.11e}").parse().unwrap_or(value)
 }
 
-/// Returns the number with the fewest decimals in `low ≤ number < high`; `low` if the two are too close for one.
-pub fn shortest_between(low: f64, high: f64) -> f64 {
+/// The most significant digits of a threshold. Of a number with more, a parser may read other bits.
+const MAX_DIGITS: usize = 15;
+
+/// Returns the number with the fewest decimals in `low ≤ number < high`; `None` if the two are so close that each has more than 15 significant
+/// digits.
+pub fn shortest_between(low: f64, high: f64) -> Option<f64> {
     let middle = low + (high - low) / 2.0;
-    let candidates = (0..=17).filter_map(|decimals| format!("{middle:.decimals$}").parse::<f64>().ok());
+    let candidate = |decimals: usize| {
+        let text = format!("{middle:.decimals$}");
+        let digits = text.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0').count();
+        text.parse::<f64>().ok().filter(|_| digits <= MAX_DIGITS)
+    };
     // The sum changes −0 to 0, which has a shorter text.
-    candidates.map(|number| number + 0.0).find(|number| low <= *number && *number < high).unwrap_or(low)
+    let mut candidates = (0..=17).filter_map(candidate).map(|number| number + 0.0);
+    candidates.find(|number| low <= *number && *number < high)
 }
 
 /// Returns the index, in ascending order, of the quantile of `count` values: of the smallest value that at least the share `quantile` of
@@ -53,10 +62,15 @@ mod tests {
             prop_assert!((rounded - value).abs() <= 1e-11 * value.abs());
         }
         #[test]
-        fn the_number_between_two_is_between_them(low in -1e6f64..1e6, width in 1e-12f64..1e3) {
-            let high = low + width;
-            let number = shortest_between(low, high);
-            prop_assert!(low <= number && (number < high || high <= low), "{} {} {}", low, number, high);
+        fn the_number_between_two_is_between_them_and_reads_back(low in -1e6f64..1e6, exponent in -18i32..3) {
+            let high = low + 10f64.powi(exponent);
+            if let Some(number) = shortest_between(low, high) {
+                prop_assert!(low <= number && number < high, "{} {} {}", low, number, high);
+                let read: f64 = serde_json::from_str(&serde_json::to_string(&number).unwrap()).unwrap();
+                prop_assert_eq!(read.to_bits(), number.to_bits());
+            } else {
+                prop_assert!(high - low <= 1e-14 * low.abs().max(1.0) * 2.0, "{} {}", low, high);
+            }
         }
         #[test]
         fn repeated_values_have_the_same_quantile(values in prop::collection::vec(-50i32..50, 1..40), share in 0.01f64..0.99) {
@@ -66,10 +80,11 @@ mod tests {
     }
     #[test]
     fn the_shortest_number_is_taken() {
-        assert_eq!(shortest_between(12.3333, 13.875), 13.0);
-        assert_eq!(shortest_between(0.31, 0.37), 0.34);
-        assert_eq!(shortest_between(0.0, 1.0), 0.0);
-        assert_eq!(shortest_between(1.0, 1.0), 1.0);
+        assert_eq!(shortest_between(12.3333, 13.875), Some(13.0));
+        assert_eq!(shortest_between(0.31, 0.37), Some(0.34));
+        assert_eq!(shortest_between(0.0, 1.0), Some(0.0));
+        assert_eq!(shortest_between(1.0, 1.0), None);
+        assert_eq!(shortest_between(0.1 + 0.2, 0.300_000_000_000_000_1), None);
     }
     #[test]
     fn a_median_is_a_value_of_the_sample() {

@@ -9,7 +9,7 @@ pub const UNITS: f64 = 10_000.0;
 /// The largest value of a leaf in either direction, in units: 1000 units of the target.
 const MAX_LEAF: i32 = 10_000_000;
 
-/// A node: as JSON, a number for a leaf, and a list of four numbers for a split.
+/// A node: as JSON, a number for a leaf, and a list of three numbers for a split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Node {
@@ -18,9 +18,9 @@ pub enum Node {
     Split(Split),
 }
 
-/// A question about one column.
+/// A comparison of one column with a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "(u16, f64, u32, u8)", into = "(u16, f64, u32, u8)")]
+#[serde(from = "(u16, f64, i32)", into = "(u16, f64, i32)")]
 pub struct Split {
     /// Index of the column in the model.
     pub column: u16,
@@ -37,20 +37,16 @@ impl Split {
         value.map_or(self.missing_left, |value| value <= self.threshold)
     }
 }
-impl From<Split> for (u16, f64, u32, u8) {
+impl From<Split> for (u16, f64, i32) {
+    /// The sign of the last number says where a missing value goes: it is negative if that is to the left.
     fn from(Split { column, threshold, right, missing_left }: Split) -> Self {
-        (column, threshold, right, u8::from(missing_left))
+        let right = right.cast_signed();
+        (column, threshold, if missing_left { right.wrapping_neg() } else { right })
     }
 }
-impl TryFrom<(u16, f64, u32, u8)> for Split {
-    type Error = &'static str;
-    fn try_from((column, threshold, right, missing_left): (u16, f64, u32, u8)) -> Result<Self, Self::Error> {
-        let missing_left = match missing_left {
-            0 => false,
-            1 => true,
-            _ => return Err("the last number of a split must be 0 or 1"),
-        };
-        Ok(Split { column, threshold, right, missing_left })
+impl From<(u16, f64, i32)> for Split {
+    fn from((column, threshold, right): (u16, f64, i32)) -> Self {
+        Split { column, threshold, right: right.unsigned_abs(), missing_left: right < 0 }
     }
 }
 

@@ -30,6 +30,19 @@ fn a_model_forecasts_what_its_formula_says() {
 }
 
 #[test]
+fn a_missing_value_goes_to_the_side_of_the_split() {
+    for (missing_left, expected) in [(false, 2.0), (true, 1.0)] {
+        let root = Node::Split(Split { column: 0, threshold: 0.5, right: 2, missing_left });
+        let tree = Tree(vec![root, Node::Leaf(0), Node::Leaf(10_000)]);
+        let text = serde_json::to_string(&tree).unwrap();
+        assert_eq!(serde_json::from_str::<Tree>(&text).unwrap(), tree, "{text}");
+        let column = Column { weight: 0.0, ..column("a") };
+        let model = Model { columns: vec![column], intercept: 1.0, offset: 0, trees: vec![tree] };
+        assert_eq!(model.forecast(&[None]), Ok(expected));
+    }
+}
+
+#[test]
 fn nodes_that_are_no_tree_are_refused() {
     let leaf = Node::Leaf(0);
     assert_eq!(error(vec![]), TreeError::Empty);

@@ -181,6 +181,24 @@ fn a_planted_signal_is_found_by_both_parts() {
 }
 
 #[test]
+fn that_a_value_is_missing_is_a_signal_for_the_trees() {
+    let rows: Vec<Row> = rows(6, 2000)
+        .into_iter()
+        .map(|(values, target)| {
+            let missing = if values[3].is_none() { 20.0 } else { 0.0 };
+            (values, target + missing)
+        })
+        .collect();
+    let trees = TreeParameters { trees: 40, ..parameters().trees };
+    let parameters = Parameters { trees, ..parameters() };
+    let model = fit(&table(&NAMES, &rows), &parameters, NonZeroUsize::MIN, &mut || {}).unwrap().model;
+    let forecast = |noise| forecast(&model, &NAMES, &[Some(0.5), Some(0.5), Some(0.5), noise, None]);
+    for noise in [0.0, 0.5, 1.0] {
+        assert!(forecast(None) > forecast(Some(noise)) + 10.0, "{noise}");
+    }
+}
+
+#[test]
 fn a_quantile_leaves_its_share_of_the_targets_below() {
     let rows = rows(3, 4000);
     for quantile in [0.1, 0.8] {

@@ -12,7 +12,7 @@ use std::{
 /// The configured model artifact cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{operation} the model artifact {}: {reason}\nnext: train a model with `fastbreak train --out FILE`, correct the value of `learned-model`, or unset it; `fastbreak config show --origin` shows where it is set",
+    "{operation} the model artifact {}: {reason}\nnext: correct the value of `learned-model`, or unset it (then `fastbreak run` and `fastbreak train --out FILE` make another one); `fastbreak config show --origin` shows where it is set",
     path.display()
 )]
 pub struct LearnedModelError {

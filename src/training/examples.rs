@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const MIN_APPEARANCES: i32 = 3;
 /// The fewest minutes on average in the last ten appearances.
 const MIN_MINUTES: f64 = 8.0;
-/// The fewest examples of a training: with fewer, a leaf of a tree would have less than three.
+/// The fewest examples of a training: with fewer, a leaf of a tree would have less than six.
 const MIN_EXAMPLES: usize = 1000;
 
 /// The features of a player before a game, and the points in it.
@@ -85,10 +85,10 @@ impl Examples {
     }
 }
 
-/// Reads the examples of all seasons from the log, after an audit.
+/// Reads the examples of all seasons from the log.
 ///
 /// # Errors
-/// If the audit does not balance; if the log cannot be read.
+/// If the log cannot be read.
 pub fn read_examples(app: &App) -> Result<Examples> {
     let mut log = app.open_log_read_only()?;
     let mut results = BTreeMap::new();

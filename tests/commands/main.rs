@@ -21,3 +21,4 @@ mod secrets;
 mod service_notification;
 mod status;
 mod support;
+mod training;

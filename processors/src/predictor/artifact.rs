@@ -5,11 +5,11 @@
 //! ```json
 //! {"format": 2, "hash": "…", "content": {"kind": "linear_and_trees", "feature_schema": "…",
 //!  "model": {"columns": [{"name": "rest_advantage", "impute": 0.0, "mean": 0.1, "deviation": 1.2, "weight": 0.05}], "intercept": 9.5,
-//!            "offset": -120, "trees": [[[0, 0.5, 2, 1], -31, 17]]},
+//!            "offset": -120, "trees": [[[0, 0.5, -2], -31, 17]]},
 //!  "spread": {"at_zero": 10.0, "per_point": 2.5, "prior_games": 80.0}, "training": {…}, "parameters": {…}, "backtest": {…}}}
 //! ```
-//! A tree is a list of nodes in preorder. A leaf is a number, in 1/10000 of a point. A split is a list: index of the column, threshold, index of
-//! the node for greater values (the next node is for the others), and 1 if a missing value counts as not greater.
+//! A tree is a list of nodes in preorder. A leaf is a number, in 1/10000 of a point. A split is a list: index of the column, threshold, and index
+//! of the node for greater values (the next node is for the others); the index is negative if a missing value counts as not greater.
 //!
 //! Invariant: a parsed artifact has the hash that it states, every number in it is in range, and every tree is one. It has no clock time, so
 //! the same training gives the same text.
