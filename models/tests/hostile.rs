@@ -2,6 +2,7 @@
 //!
 //! Invariant: no change of a model makes a forecast that is not a number, or that does not end.
 //! Not here: the hash of a model file, which already refuses most changes (`processors::predictor`).
+#![allow(clippy::unwrap_used)]
 use models::{Column, Model, ModelError, Node, Split, Tree, TreeError};
 use proptest::prelude::*;
 

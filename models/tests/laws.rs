@@ -2,6 +2,7 @@
 //!
 //! Invariant: a generated table depends only on its seed; about a tenth of the values of two of its columns are missing.
 //! Not here: the parts of training (tests beside them), the file of a model (`processors::predictor`).
+#![allow(clippy::unwrap_used)]
 use models::{Fit, FitError, LinearParameters, Model, Node, Parameters, Table, Tree, TreeParameters, fit};
 use proptest::prelude::*;
 use std::num::NonZeroUsize;

@@ -18,8 +18,8 @@ use std::path::PathBuf;
 
 pub const EXAMPLES: &str = "Examples:
   fastbreak train --through 2023-24                  shows the errors, writes nothing
-  fastbreak train --through 2023-24 --out model.json
-  fastbreak --learned-model model.json run           predicts later games with it";
+  fastbreak train --through 2023-24 --out model.json   for the key `learned-model`
+  fastbreak train --through 2023-24 --out model.json --overwrite";
 
 #[derive(Args)]
 pub struct TrainArguments {
