@@ -84,6 +84,7 @@ fn entry(season: u32, on: i32) -> SlateEntry {
         date,
         tip_off: date.at(19, 31),
         tip_estimated: false,
+        opened_at: Timestamp::DISTANT_PAST,
         issued: Some(candidacy()),
         retrospective: None,
         end: None,

@@ -245,6 +245,7 @@ fn entry_before(game: u32, n: i32, minutes_absent: f64) -> In {
         date: day(n),
         tip_off: day(n).at(19, 30),
         tip_estimated: false,
+        opened_at: Timestamp::DISTANT_PAST,
         issued: Some(Candidacy { known_at: day(n).at(6, 0), home_rotation: rotation, ..candidacy() }),
         retrospective: None,
         end: None,

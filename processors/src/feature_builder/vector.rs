@@ -1,4 +1,4 @@
-//! Computes the 33 features; each is a value or the reason why the value is missing.
+//! Computes the features; each is a value or the reason why the value is missing.
 //!
 //! Means, counts and standard deviations use appearances of the same season; only the two features about earlier games against the opponent
 //! cover three years. If a player has fewer appearances than the window of a mean, the mean is over all appearances. A standard deviation

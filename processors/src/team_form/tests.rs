@@ -9,7 +9,7 @@ use schemas::{
     EasternDate, PlayingTime,
     fixture::VoidReason,
     game::{PlayerWorkload, Score, TeamTotals},
-    membership::{Listing, MembershipRevision},
+    membership::{Listing, MembershipHistory, MembershipRevision},
     raw::Feed,
 };
 use std::collections::BTreeSet;
