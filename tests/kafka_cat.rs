@@ -89,7 +89,10 @@ fn committed_records_are_shown_and_followed_and_those_of_other_programs_do_not_s
     let records = cat_with(&run, &[RAW], 0);
     assert_eq!(keys(&records), ["a", "b", "c"]);
     let first = &records[0];
-    assert_eq!((&first["event"], &first["schema_version"]), (&json!("raw-event"), &json!(RawEvent::RELEASED.len())));
+    assert_eq!(
+        (&first["event"], &first["schema_version"]),
+        (&json!("raw-event"), &json!(RawEvent::RELEASED.len()))
+    );
     assert_eq!(first["value"]["key"], first["key"]);
     assert_eq!(keys(&cat_with(&run, &[RAW, "--key", "b"], 0)), ["b"]);
     assert_eq!(cat_with(&run, &[RAW, "--limit", "2"], 0), records[..2]);
