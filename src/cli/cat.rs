@@ -45,7 +45,7 @@ pub struct CatArguments {
     /// Only records before this instant (RFC 3339), or up to the end of this Eastern date
     #[arg(long, value_name = "TIME", value_parser = to_time, conflicts_with = "follow")]
     to: Option<Timestamp>,
-    /// The topic of this replay in place of the live one
+    /// The topic of this replay instead of the live one
     #[arg(long, value_name = "NAME")]
     replay: Option<Namespace>,
     /// Wait for new records until SIGINT or SIGTERM

@@ -158,7 +158,7 @@ fn a_full_disk_and_a_mount_that_cannot_be_written_are_named_and_lose_nothing() {
 }
 
 /// Ingests a season and processes it on a disk that is too small; it grows by a random size after each error.
-fn on_a_growing_disk(seed: u64, lines: &[String], events: &Path) -> Option<Value> {
+fn on_a_growing_disk(seed: u64, events: &Path, straight: &Value) -> Option<()> {
     let mut chance = Chance(seed);
     let data = Fastbreak::new();
     let folder = data.folder.path();
@@ -173,8 +173,10 @@ fn on_a_growing_disk(seed: u64, lines: &[String], events: &Path) -> Option<Value
             let context = format!("TEST_LAW_SEED={seed}, {arguments:?}, {size} KiB: {message}");
             assert!(message.contains(text(folder)) && message.contains("free"), "{context}");
             assert!(size < 64 << 10, "{context}");
-            let (code, text) = run(fastbreak(folder, &["audit"]));
-            assert_ne!(code, Some(0), "a balanced audit before all is processed: {context}\n{text}");
+            // The disk may become full after everything was processed, for example by maintenance.
+            if run(fastbreak(folder, &["audit"])).0 == Some(0) {
+                assert_eq!(data.content(), *straight, "a balanced audit of other content: {context}");
+            }
             size += 64 + chance.below(2 << 10);
             mount.remount(&format!("size={size}k"));
         }
@@ -184,7 +186,8 @@ fn on_a_growing_disk(seed: u64, lines: &[String], events: &Path) -> Option<Value
     assert_eq!(again["accepted"], 0, "TEST_LAW_SEED={seed}: {again}");
     let (code, text) = run(fastbreak(folder, &["audit"]));
     assert_eq!(code, Some(0), "TEST_LAW_SEED={seed}: {text}");
-    Some(data.content())
+    assert_eq!(data.content(), *straight, "TEST_LAW_SEED={seed}");
+    Some(())
 }
 
 #[test]
@@ -196,10 +199,9 @@ fn a_disk_that_becomes_full_at_any_moment_is_named_and_loses_nothing() {
     let straight = Fastbreak::straight(&lines).content();
     let seeds = number("TEST_LAW_SEED").map_or(1..=number("TEST_LAW_CASES").unwrap_or(3), |seed| seed..=seed);
     for seed in seeds {
-        let Some(content) = on_a_growing_disk(seed, &lines, &file) else {
+        if on_a_growing_disk(seed, &file, &straight).is_none() {
             println!("skipped: this user may not mount a file system");
             return;
-        };
-        assert_eq!(content, straight, "TEST_LAW_SEED={seed}");
+        }
     }
 }
