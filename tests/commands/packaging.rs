@@ -60,9 +60,11 @@ fn the_configuration_of_the_package_has_its_data_where_the_service_may_write() {
 #[test]
 fn the_commands_of_the_unit_exist_and_systemd_accepts_the_unit() {
     let text = std::fs::read_to_string(packaging("fastbreak.service")).unwrap();
-    let lines =
-        text.lines().filter_map(|line| line.strip_prefix("Exec")?.split_once('=')).map(|(_, line)| line);
-    let commands: Vec<&str> = lines.collect();
+    // RestartPreventExitStatus applies only to ExecStart.
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("Exec")).collect();
+    let [line] = lines[..] else { panic!("one command: {lines:?}") };
+    let script = line.strip_prefix("ExecStart=/bin/sh -c '").and_then(|line| line.strip_suffix('\''));
+    let commands: Vec<&str> = script.expect("a command of the shell").split(" && exec ").collect();
     assert_eq!(commands.len(), 2);
     for command in commands {
         let arguments = command.strip_prefix("/usr/bin/fastbreak ").expect("the path of the package");
