@@ -341,10 +341,8 @@ impl Tables {
         let others = self.entries_on(entry.date).filter(|other| other.game != entry.game);
         let might_decide = |other: &&SlateEntry| {
             [Basis::Issued, Basis::Retrospective].into_iter().any(|basis| {
-                let cutoff = Cutoff::at_tip_off(other.tip_off, basis);
-                let history = History::before(&self.seasons, other, cutoff);
-                let at_cutoff = team_as_of(&self.memberships, history.latest.as_ref(), cutoff).team;
-                at_cutoff != team && plays(other, at_cutoff)
+                let (at_cutoff, _) = self.side_evidence(other, basis);
+                at_cutoff.team != team && plays(other, at_cutoff.team)
             })
         };
         let void = others.filter(|other| other.end.is_some()).filter(might_decide);
@@ -353,11 +351,15 @@ impl Tables {
     /// Returns the team of the player at the cutoff of an entry, if it plays in the game and the player is a candidate.
     fn team_at_cutoff(&self, entry: &SlateEntry, basis: Basis) -> Option<DecidedTeam> {
         let candidacy = candidacy(entry, basis)?;
+        let (at_cutoff, history_known_at) = self.side_evidence(entry, basis);
+        let team = at_cutoff.team.filter(|team| plays(entry, Some(*team)))?;
+        Some(DecidedTeam { team, known_at: candidacy.known_at.max(history_known_at).max(at_cutoff.known_at) })
+    }
+    /// Returns the team of the player at the cutoff of an entry, and since when the earlier appearances were known.
+    fn side_evidence(&self, entry: &SlateEntry, basis: Basis) -> (TeamAsOf, Timestamp) {
         let cutoff = Cutoff::at_tip_off(entry.tip_off, basis);
         let history = History::before(&self.seasons, entry, cutoff);
-        let at_cutoff = team_as_of(&self.memberships, history.latest.as_ref(), cutoff);
-        let team = at_cutoff.team.filter(|team| plays(entry, Some(*team)))?;
-        Some(DecidedTeam { team, known_at: candidacy.known_at.max(history.known_at).max(at_cutoff.known_at) })
+        (team_as_of(&self.memberships, history.latest.as_ref(), cutoff), history.known_at)
     }
     /// Returns the team of an issued prediction for another game of the date, if this game stands.
     fn predicted_team(&self, entry: &SlateEntry) -> Option<DecidedTeam> {

@@ -178,8 +178,7 @@ impl Tables {
         };
         let facts = |row: &Option<TeamMember>| row.as_ref().map(Facts::of_member).unwrap_or_default();
         opened.extend(self.openings.replace(&facts(&old), &facts(&row)));
-        let history = |row: &Option<TeamMember>| row.as_ref().map(|row| row.history.clone());
-        let since = changed_since(history(&old).as_ref(), history(&row).as_ref());
+        let since = changed_since(old.as_ref().map(|row| &row.history), row.as_ref().map(|row| &row.history));
         since.map(|since| AffectedDates { since, season: None })
     }
     fn affected_dates(&self, affected: &AffectedDates) -> Vec<DateKey> {

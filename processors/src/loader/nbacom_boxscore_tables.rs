@@ -17,23 +17,6 @@ use schemas::{
     raw::RawEvent,
 };
 
-const COUNTS: [&str; COLUMNS] = [
-    "FGM",
-    "FGA",
-    "FG3M",
-    "FG3A",
-    "FTM",
-    "FTA",
-    "OREB",
-    "DREB",
-    "AST",
-    "STL",
-    "BLK",
-    "TO",
-    "PF",
-    "PTS",
-    "PLUS_MINUS",
-];
 const HEADERS: [&str; 20] = [
     "GAME_ID",
     "TEAM_ABBREVIATION",
@@ -56,6 +39,11 @@ const HEADERS: [&str; 20] = [
     "PTS",
     "PLUS_MINUS",
 ];
+/// The last columns, in the order of [`box_score_stats`].
+const COUNTS: [&str; COLUMNS] = {
+    let [_, _, _, _, _, counts @ ..] = HEADERS;
+    counts
+};
 const TEAM_HEADERS: [&str; 4] = ["GAME_ID", "TEAM_ABBREVIATION", "MIN", "PTS"];
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {

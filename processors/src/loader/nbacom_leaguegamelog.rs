@@ -20,23 +20,6 @@ use schemas::{
     team::Team,
 };
 
-const COUNTS: [&str; COLUMNS] = [
-    "FGM",
-    "FGA",
-    "FG3M",
-    "FG3A",
-    "FTM",
-    "FTA",
-    "OREB",
-    "DREB",
-    "AST",
-    "STL",
-    "BLK",
-    "TOV",
-    "PF",
-    "PTS",
-    "PLUS_MINUS",
-];
 /// The column that is null for a game that is not over. Responses of older scrapers lack it.
 const WON_OR_LOST: &str = "WL";
 const HEADERS: [&str; 23] = [
@@ -64,6 +47,11 @@ const HEADERS: [&str; 23] = [
     "PTS",
     "PLUS_MINUS",
 ];
+/// The last columns, in the order of [`box_score_stats`].
+const COUNTS: [&str; COLUMNS] = {
+    let [_, _, _, _, _, _, _, _, counts @ ..] = HEADERS;
+    counts
+};
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let table = ResultSet::parse(&raw.payload, &HEADERS, &[WON_OR_LOST])?;

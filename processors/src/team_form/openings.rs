@@ -122,3 +122,46 @@ impl Openings {
         self.dates.keys().map(|(_, date)| *date)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(index: usize) -> DateKey {
+        (GameId(22_400_100 + index as u32), Matchup::FIRST, EasternDate(0))
+    }
+    proptest! {
+        #[test]
+        fn the_first_fact_after_the_date_two_before_opens_a_date_and_no_later_fact_changes_when(
+            dates in prop::collection::vec((0i64..20, any::<bool>()), 1..8),
+            known in prop::collection::btree_set(0i64..20, 0..6),
+            later in 0i64..20,
+        ) {
+            let date = |(index, (tip_off, stood_at_cutoff)): (usize, &(i64, bool))| ((Timestamp(*tip_off), key(index)), *stood_at_cutoff);
+            let dates: Vec<_> = dates.iter().enumerate().map(date).collect();
+            let known: Vec<Timestamp> = known.into_iter().map(Timestamp).collect();
+            let mut openings = Openings::default();
+            openings.replace(&Facts::default(), &Facts { dates: dates.clone(), known: known.clone() });
+            let opened = |openings: &Openings| -> Vec<Option<Timestamp>> {
+                dates.iter().map(|((tip_off, date), _)| openings.opened_at(*tip_off, *date)).collect()
+            };
+            let before = opened(&openings);
+            for ((date, _), opened_at) in dates.iter().zip(&before) {
+                let mut earlier: Vec<_> = dates.iter().filter(|(other, stood_at_cutoff)| *stood_at_cutoff && other < date).collect();
+                earlier.sort();
+                let expected = match earlier.iter().rev().nth(DATES_AHEAD - 1) {
+                    Some(((since, _), _)) => known.iter().find(|known| *known >= since).copied(),
+                    None => Some(Timestamp::DISTANT_PAST),
+                };
+                prop_assert_eq!(*opened_at, expected);
+            }
+            openings.replace(&Facts::default(), &Facts { dates: Vec::new(), known: vec![Timestamp(later)] });
+            for (before, after) in before.iter().zip(opened(&openings)) {
+                if before.is_some_and(|before| before <= Timestamp(later)) {
+                    prop_assert_eq!(*before, after);
+                }
+            }
+        }
+    }
+}
